@@ -1,0 +1,94 @@
+# Everything here works with only make and Python 3.11 or newer: what else is needed comes into .venv.
+
+PY := .venv/bin/python
+RUNTIME := .venv/.installed
+DEVELOPMENT := .venv/.installed-dev
+BENCH := .venv/.installed-bench
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet --require-hashes
+LOCK := .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet
+
+# What `make run` gives a machine of one's own; the environment overrides it.
+run: export DEBUG ?= 1
+run: export WELCOME_SKU ?= WELCOME
+
+.DEFAULT_GOAL := help
+.PHONY: help install run demo test faults controls bench bench-quick lint format lock docs
+
+help: ## List what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
+		printf '%-18s %s\n' "$$target" "$$text"; done
+
+install: $(RUNTIME) ## Make .venv with what the system needs
+
+run: $(RUNTIME) ## Run everything on http://127.0.0.1:8000 (PORT); Ctrl-C stops it
+	@mkdir -p "$${DATA_DIR:-.data}" && echo "WELCOME_SKU=$$WELCOME_SKU" > "$${DATA_DIR:-.data}/env"
+	@$(PY) manage.py migrate --verbosity 0
+	@$(PY) manage.py demo_data
+	@exec $(PY) manage.py up
+
+demo: $(RUNTIME) ## Run everything for a minute, place orders over HTTP, check the invariants
+	@exec $(PY) manage.py demo
+
+test: $(DEVELOPMENT) ## Run all tests on SQLite, then on a PostgreSQL started for them
+	env -u DATABASE_URL .venv/bin/pytest -n auto
+	$(PY) -m tests.with_postgres .venv/bin/pytest -n auto
+
+faults: $(DEVELOPMENT) ## Break the real system in forty ways under load, and tell what was lost (ARGS="--seed 2")
+	$(PY) -m tests.faults $(ARGS)
+
+controls: $(DEVELOPMENT) ## Take each safeguard out, one at a time, and name the test that goes red
+	$(PY) -m tests.with_postgres $(PY) -m tests.controls
+
+bench: $(BENCH) ## Measure against the usual Celery code and bare psycopg, for an hour or two (ARGS="--workload bulk")
+	$(PY) -m benchmarks $(ARGS)
+
+bench-quick: $(BENCH) ## The same in under three minutes: less of it, one round
+	$(PY) -m benchmarks --quick $(ARGS)
+
+lint: $(DEVELOPMENT) ## Check style, types and the import contracts
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: $(DEVELOPMENT) ## Rewrite the code in the house style
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+
+lock: $(DEVELOPMENT) ## Compile pyproject.toml into requirements.txt, requirements-dev.txt and requirements-bench.txt
+	$(LOCK) pyproject.toml -o requirements.txt
+	$(LOCK) --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+	$(LOCK) --group bench pyproject.toml -c requirements-dev.txt -o requirements-bench.txt
+
+docs: $(RUNTIME) ## Make docs/settings.md, docs/events.md and docs/schemas/ from the code
+	@$(PY) -m project.console.reference
+	@$(PY) manage.py event_schemas
+
+# The bundled Redis has builds for 3.11 to 3.13, so these are looked for before anything newer is taken.
+$(PY):
+	@for python in python3 python3.13 python3.12 python3.11; do \
+		if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+			found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ] && python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		found=python3; fi; \
+	if [ -z "$$found" ]; then echo 'Python 3.11 or newer is needed: install it, then try again.' >&2; exit 1; fi; \
+	if ! $$found -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$$found cannot make virtual environments: install its venv module (Debian: python3-venv)." >&2; exit 1; fi; \
+	echo "making .venv with $$($$found --version)"; \
+	$$found -m venv .venv || { rm -rf .venv; exit 1; }
+
+$(RUNTIME): requirements.txt | $(PY)
+	@echo 'installing requirements.txt'
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
+	@echo 'installing requirements-dev.txt'
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(BENCH): requirements-bench.txt $(DEVELOPMENT)
+	@echo 'installing requirements-bench.txt'
+	@$(PIP) -r requirements-bench.txt
+	@touch $@

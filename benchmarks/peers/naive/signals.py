@@ -1,0 +1,16 @@
+"""A placed order is announced to Celery."""
+
+from typing import Any
+
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+
+from benchmarks.peers.naive.models import Order
+from benchmarks.peers.naive.tasks import enqueue, reserve_stock
+
+
+@receiver(post_save, sender=Order)
+def announce_order(instance: Order, created: bool, **_: Any) -> None:
+    """Have its stock reserved."""
+    if created:
+        enqueue(reserve_stock, str(instance.pk))

@@ -1,0 +1,112 @@
+"""Whether stock agrees with its ledger, and where it does not, since when."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db.models import Max, Sum
+
+from inventory.models import Movement, Reservation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """A figure of one stock row that is not what the ledger makes it."""
+
+    sku: str
+    location: str
+    figure: str
+    found: int
+    expected: int
+    #: What made it so: by how much each time and between which movements, or which orders.
+    since: Sequence[str]
+
+    @property
+    def difference(self) -> int:
+        """By how much it is off."""
+        return self.found - self.expected
+
+
+def find_drift() -> list[Drift]:
+    """Every figure that breaks the ledger's rule; none when all is well.
+
+    The rule: on hand and reserved equal the sums of their movements, and these keep for orders exactly what the active
+    reservations do. It may be asked while orders are served: the figures come from one statement, so from one moment.
+    """
+    drifts = []
+    with connection.cursor() as cursor:
+        cursor.execute(_COMPARE)
+        rows = cursor.fetchall()
+    for stock_id, sku, location, on_hand, reserved, on_hand_moved, reserved_moved, kept in rows:
+        checks = (
+            ("on hand", on_hand, on_hand_moved, _breaks(stock_id, "on_hand", on_hand)),
+            ("reserved", reserved, reserved_moved, _breaks(stock_id, "reserved", reserved)),
+            ("active reservations", kept, reserved_moved, _differing_orders(stock_id)),
+        )
+        drifts += [
+            Drift(sku=sku, location=location, figure=figure, found=int(found), expected=int(expected), since=[*since])
+            for figure, found, expected, since in checks
+            if found != expected
+        ]
+    return drifts
+
+
+def _breaks(stock_id: int, figure: str, found: int) -> Iterator[str]:
+    """Each time that a figure left its ledger, by how much and between which movements.
+
+    Each movement says what the row held after it. Where that is not what it held before plus what the movement moved,
+    somebody changed the row in between.
+    """
+    moved = gap = 0
+    before: Movement | None = None
+    for movement in Movement.objects.filter(stock=stock_id).order_by("id").iterator():
+        moved += getattr(movement, f"{figure}_delta")
+        if (gap_now := getattr(movement, f"{figure}_after") - moved) != gap:
+            yield f"{gap_now - gap:+} {f'after {_named(before)} and ' if before else ''}before {_named(movement)}"
+        gap, before = gap_now, movement
+    if rest := found - moved - gap:
+        yield f"{rest:+} {f'after {_named(before)}, the last' if before else 'without any movement'}"
+
+
+def _differing_orders(stock_id: int) -> Iterator[str]:
+    """Each order for which the ledger keeps another number of units than its reservations say."""
+    moved = {
+        order_id: (units, last)
+        for order_id, units, last in Movement.objects.filter(stock=stock_id, order_id__isnull=False)
+        .values_list("order_id")
+        .annotate(units=Sum("reserved_delta"), last=Max("id"))
+    }
+    kept = dict(
+        Reservation.objects.filter(stock=stock_id, state=Reservation.State.ACTIVE)
+        .values_list("allocation_id")
+        .annotate(units=Sum("quantity"))
+    )
+    for order_id in sorted(moved.keys() | kept.keys()):
+        units, last = moved.get(order_id, (0, None))
+        if units != kept.get(order_id, 0):
+            since = f"after {_named(Movement.objects.get(pk=last))}" if last else "without any movement"
+            yield f"order {order_id}: reservations {kept.get(order_id, 0)}, ledger {units}, {since}"
+
+
+def _named(movement: Movement) -> str:
+    return f"movement {movement.pk} ({movement.kind}, {movement.at:%Y-%m-%d %H:%M:%S})"
+
+
+_COMPARE = """
+    SELECT stock.id, product.sku, location.code, stock.on_hand, stock.reserved,
+        coalesce(moved.on_hand, 0), coalesce(moved.reserved, 0), coalesce(kept.units, 0)
+    FROM inventory_stock stock
+    JOIN inventory_product product ON product.id = stock.product_id
+    JOIN inventory_location location ON location.id = stock.location_id
+    LEFT JOIN (
+        SELECT stock_id, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved
+        FROM inventory_movement GROUP BY stock_id
+    ) moved ON moved.stock_id = stock.id
+    LEFT JOIN (
+        SELECT stock_id, sum(quantity) AS units FROM inventory_reservation WHERE state = 'active' GROUP BY stock_id
+    ) kept ON kept.stock_id = stock.id
+    WHERE stock.on_hand <> coalesce(moved.on_hand, 0)
+        OR stock.reserved <> coalesce(moved.reserved, 0)
+        OR coalesce(kept.units, 0) <> coalesce(moved.reserved, 0)
+    ORDER BY product.sku, location.code
+"""

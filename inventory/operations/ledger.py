@@ -1,0 +1,96 @@
+"""The only way to change a stock row's figures: together with the movement that tells of it."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+from inventory.models import Movement
+from project.bus.sql import as_json, recordset, run_all
+
+
+class Figures(Protocol):
+    """A stock row's figures in hand: those of a model, or of less."""
+
+    pk: Any
+    on_hand: int
+    reserved: int
+
+
+class Entry(NamedTuple):
+    """A line of the ledger that is yet to be written; inventory.models.Movement tells of its fields."""
+
+    stock_id: int
+    kind: str
+    on_hand_delta: int
+    reserved_delta: int
+    on_hand_after: int
+    reserved_after: int
+    order_id: UUID | None
+    event_id: UUID | None
+    actor_id: UUID | None
+    reason: str
+
+
+def move(
+    stock: Figures,
+    kind: Movement.Kind,
+    *,
+    on_hand: int = 0,
+    reserved: int = 0,
+    order_id: UUID | None = None,
+    event_id: UUID | None = None,
+    actor_id: UUID | None = None,
+    reason: str = "",
+) -> Entry:
+    """Change the figures of a locked stock row in hand; `record` writes the change and the entry returned."""
+    stock.on_hand += on_hand
+    stock.reserved += reserved
+    return Entry(
+        stock.pk, kind.value, on_hand, reserved, stock.on_hand, stock.reserved, order_id, event_id, actor_id, reason
+    )
+
+
+def record(entries: Sequence[Entry], *, reserving: bool = False) -> None:
+    """Write entries and apply them to their stock rows, which the caller has locked: in one go, however many.
+
+    Args:
+        reserving: each entry reserves for an order, and becomes a reservation too.
+    """
+    if not entries:
+        return
+    rows = as_json(entry._asdict() for entry in entries)
+    moved = recordset(stock_id="bigint", on_hand_delta="bigint", reserved_delta="bigint")
+    columns = ", ".join(_COLUMNS)
+    figures = f"""
+        UPDATE inventory_stock AS stock
+        SET on_hand = stock.on_hand + moved.on_hand, reserved = stock.reserved + moved.reserved
+        FROM (
+            SELECT stock_id, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved
+            FROM {moved} GROUP BY stock_id
+        ) AS moved
+        WHERE stock.id = moved.stock_id
+    """  # noqa: S608 - put together from the names below, as everywhere that a recordset is used
+    ledger = f"INSERT INTO inventory_movement ({columns}) SELECT {columns} FROM {recordset(**_COLUMNS)}"  # noqa: S608
+    statements = [(figures, rows), (ledger, rows)]
+    if reserving:
+        reserved = recordset(order_id="uuid", stock_id="bigint", reserved_delta="bigint")
+        reservations = f"""
+            INSERT INTO inventory_reservation (allocation_id, stock_id, quantity)
+            SELECT order_id, stock_id, reserved_delta FROM {reserved}
+        """  # noqa: S608
+        statements.append((reservations, rows))
+    run_all(*statements)
+
+
+_COLUMNS = {
+    "stock_id": "bigint",
+    "kind": "text",
+    "on_hand_delta": "bigint",
+    "reserved_delta": "bigint",
+    "on_hand_after": "bigint",
+    "reserved_after": "bigint",
+    "order_id": "uuid",
+    "event_id": "uuid",
+    "actor_id": "uuid",
+    "reason": "text",
+}

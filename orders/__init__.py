@@ -1,0 +1,1 @@
+"""Orders, their lines, their history, and orders' own copy of what is for sale."""

@@ -1,0 +1,170 @@
+"""Every error of the API as a problem document (RFC 9457), wherever in the stack it comes from."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
+from drf_standardized_errors.formatter import ExceptionFormatter
+from drf_standardized_errors.handler import ExceptionHandler
+from drf_standardized_errors.types import ExceptionHandlerContext
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from project.api.errors import Conflict, FieldError, InvalidInput
+
+PREFIX = "/api/"
+CONTENT_TYPE = "application/problem+json"
+#: Where an error is about the body as a whole.
+WHOLE_BODY = "body"
+
+LOG_IN = "Send the header 'Authorization: Bearer TOKEN'; POST /api/v1/auth/token/ gives a token."
+NOT_FOUND = "There is nothing here, or nothing that you may see. Check the address, its id and its final slash."
+SERVER_ERROR = "Something failed on our side, and it has been logged. Try again; if it stays, tell the operators when."
+#: What to do, said after what is wrong.
+REMEDIES = {
+    HTTPStatus.UNAUTHORIZED: LOG_IN,
+    HTTPStatus.FORBIDDEN: "Log in with an account that may.",
+    HTTPStatus.NOT_ACCEPTABLE: "Accept application/json.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send JSON, with the header 'Content-Type: application/json'.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The header Retry-After says the same.",
+}
+
+
+def problem(*, status: int, code: str, detail: str, instance: str, errors: Sequence[FieldError] = ()) -> dict[str, Any]:
+    """The members of a problem document."""
+    members: dict[str, Any] = {
+        "type": f"urn:orderly:problem:{code.replace('_', '-')}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+    }
+    if errors:
+        members["errors"] = [asdict(error) for error in errors]
+    return members
+
+
+def problem_response(request: HttpRequest, *, status: int, code: str, detail: str) -> HttpResponse:
+    """A problem document from outside the REST framework."""
+    document = problem(status=status, code=code, detail=detail, instance=request.path)
+    return JsonResponse(document, status=status, content_type=CONTENT_TYPE)
+
+
+class ConflictProblem(exceptions.APIException):
+    """A Conflict in the REST framework's terms."""
+
+    status_code = HTTPStatus.CONFLICT
+
+
+class Formatter(ExceptionFormatter):
+    """An exception of the REST framework as the members of a problem document."""
+
+    def run(self) -> dict[str, Any]:
+        """What ExceptionHandler puts into the response."""
+        request = self.context["request"]
+        instance = request.path if request else ""
+        if isinstance(self.exc, exceptions.ValidationError):
+            errors = [
+                FieldError(field=path(error.attr), code=error.code, detail=error.detail) for error in self.get_errors()
+            ]
+            detail = "The input was not accepted, and nothing was changed. See errors for each field and its remedy."
+            return problem(
+                status=self.exc.status_code, code="invalid_input", detail=detail, instance=instance, errors=errors
+            )
+        code, detail = self.code_and_detail()
+        unreadable = isinstance(self.exc, exceptions.ParseError)
+        errors = [FieldError(field=WHOLE_BODY, code=code, detail=detail)] if unreadable else []
+        return problem(status=self.exc.status_code, code=code, detail=detail, instance=instance, errors=errors)
+
+    def code_and_detail(self) -> tuple[str, str]:
+        """What is wrong, for programs, and what is wrong and how to mend it, for people."""
+        exc = self.exc
+        if exc.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return "server_error", SERVER_ERROR
+        if isinstance(exc, exceptions.NotFound):
+            return "not_found", NOT_FOUND
+        if isinstance(exc, exceptions.MethodNotAllowed):
+            return "method_not_allowed", f"{exc.detail} Use one of: {', '.join(self.context['view'].allowed_methods)}."
+        # Errors of simplejwt carry {"detail": ..., "code": ..., "messages": ...}.
+        detail: Any = exc.detail["detail"] if isinstance(exc.detail, dict) else exc.detail
+        code = exc.detail["code"] if isinstance(exc.detail, dict) else detail.code
+        remedy = REMEDIES.get(HTTPStatus(exc.status_code), "")
+        return str(code), f"{str(detail).rstrip('.')}. {remedy}".strip()
+
+
+def path(attr: str | None) -> str:
+    """A field's path as people write it: lines[2].sku for lines.2.sku."""
+    names = [name for name in (attr or "").split(".") if name not in ("", "non_field_errors")]
+    return "".join(f"[{name}]" if name.isdigit() else f".{name}" for name in names).lstrip(".") or WHOLE_BODY
+
+
+class Handler(ExceptionHandler):
+    """Turns whatever a view raises into a problem document, also with DEBUG on: programs read this, not people."""
+
+    def convert_known_exceptions(self, exc: Exception) -> Exception:
+        """Say what an operation raised in the REST framework's terms."""
+        if isinstance(exc, InvalidInput):
+            fields: dict[str, list[exceptions.ErrorDetail]] = {}
+            for error in exc.errors:
+                fields.setdefault(error.field, []).append(exceptions.ErrorDetail(error.detail, error.code))
+            return exceptions.ValidationError(fields)
+        if isinstance(exc, Conflict):
+            return ConflictProblem(str(exc), code=exc.code)
+        return super().convert_known_exceptions(exc)
+
+    def should_not_handle(self, exc: Exception) -> bool:
+        """Nothing is left to Django's HTML pages."""
+        return False
+
+    def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
+        """The problem document."""
+        return Formatter(exc, self.context, self.exc).run()
+
+    def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
+        """A response that says by its content type that it is a problem document."""
+        return Response(data, status=exc.status_code, headers=self.get_headers(exc), content_type=CONTENT_TYPE)
+
+
+def exception_handler(exc: Exception, context: ExceptionHandlerContext) -> Response | None:
+    """The REST framework's EXCEPTION_HANDLER."""
+    return Handler(exc, context).run()
+
+
+@csrf_exempt
+def unknown_route(request: HttpRequest) -> HttpResponse:
+    """What nothing else under the API's prefix answers, whatever the method; no redirect to a guessed address."""
+    return problem_response(request, status=HTTPStatus.NOT_FOUND, code="not_found", detail=NOT_FOUND)
+
+
+def only_problems(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware, the outermost: what Django itself refuses under the API's prefix becomes a problem document too.
+
+    So a Host header that is not in ALLOWED_HOSTS gets no HTML, and with DEBUG on nothing gets a traceback.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if (
+            response.status_code < HTTPStatus.BAD_REQUEST
+            or response.get("Content-Type") == CONTENT_TYPE
+            or not request.path_info.startswith(PREFIX)
+        ):
+            return response
+        if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return problem_response(
+                request, status=HTTPStatus.INTERNAL_SERVER_ERROR, code="server_error", detail=SERVER_ERROR
+            )
+        status = HTTPStatus(response.status_code)
+        remedy = REMEDIES.get(status, "Check its address and its headers.")
+        return problem_response(
+            request,
+            status=status,
+            code=status.name.lower(),
+            detail=f"The request was refused: {status.phrase}. {remedy}",
+        )
+
+    return middleware

@@ -1,0 +1,295 @@
+"""@subscribe, and what a worker does when a bell rings: claim, decode, handle, receipt; and trouble.
+
+docs/bus.md tells the protocol as a whole. In short: a claim counts the attempt and commits; the handler's transaction
+turns the claimed deliveries into receipts, so they are done if and only if its effects are; whatever has been tried
+once and is still there is tried alone.
+"""
+
+import logging
+import random
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import TypeVar
+
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import worker_init
+from django.db import DatabaseError, connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+from . import breaker
+from .claims import Claim, claim_fresh, claim_tried, forget_marks, lease_seconds
+from .endings import fail, finish, finish_external, hand_back, release
+from .events import Event, InvalidEvent, UnknownEvent, event_type_named
+from .failures import signature_of
+from .models import Delivery
+from .outbox import handling
+from .registry import Handler, register
+
+logger = logging.getLogger(__name__)
+Function = TypeVar("Function", bound=Callable[..., object])
+
+#: The queue of handlers that reach outside, so that a hanging mail server stalls no other work.
+EXTERNAL_QUEUE = "external"
+BATCH = 100
+#: Tried deliveries handled after each batch of fresh ones, so that neither kind starves the other.
+TRIED_PER_BATCH = 10
+#: Seconds after which an answer to a bell ends, though more is due: the relay rings again, maybe for another handler.
+ANSWER = 1.0
+#: Seconds after a lost database connection in which claims are single and durable: one of the events may be the reason.
+CAUTION = 10.0
+#: Seconds between a handler's soft time limit, which it sees as an exception, and its process being killed.
+GRACE = 5
+
+_cautious_until = 0.0
+_delivery_in_hand: ContextVar[Claim] = ContextVar("delivery_in_hand")
+
+
+class PermanentError(Exception):
+    """Raised by a handler for an event that no retry can help: it becomes a dead letter at once."""
+
+
+def subscribe(
+    *event_types: type[Event], batch: bool = False, external: bool = False, attempts: int = 8, time_limit: int = 30
+) -> Callable[[Function], Function]:
+    """Subscribe a function to event types, as the Celery task ``service.function`` on the service's queue.
+
+    The function stays plain. It may be called late, again after a rollback, and in any order of events.
+
+    Args:
+        batch: call it with a sequence of up to 100 events instead of one event.
+        external: it reaches outside the database. It is called singly, outside any transaction, at least once, on the
+            queue "external"; `idempotency_key()` lets the other side recognise a repeat.
+        attempts: how often it is tried before the delivery is a dead letter. A try in a batch is one, so it is
+            2 or more but for external handlers.
+        time_limit: seconds for one call.
+
+    Raises:
+        ValueError: the function's name is taken, or the options exclude each other.
+    """
+    if batch and external:
+        raise ValueError("an external handler is called singly: leave out batch=True")
+    if attempts < 2 and not external:
+        raise ValueError("attempts must be 2 or more: of an event whose batch failed, nothing would be tried alone")
+
+    def decorate(function: Function) -> Function:
+        service = function.__module__.split(".")[-2]
+        handler = Handler(
+            name=f"{service}.{function.__name__}",
+            function=function,
+            event_types=event_types,
+            queue=EXTERNAL_QUEUE if external else service,
+            batch=batch,
+            external=external,
+            attempts=attempts,
+            time_limit=time_limit,
+        )
+        register(handler)
+
+        soft = time_limit + int(ANSWER)
+
+        @shared_task(name=handler.name, soft_time_limit=soft, time_limit=soft + GRACE)
+        def ring() -> None:
+            answer_bell(handler)
+
+        return function
+
+    return decorate
+
+
+def idempotency_key() -> str:
+    """Within an external handler: the same at every repeat of the delivery in hand, and of no other delivery.
+
+    The event's id is part of it, for delivery ids begin anew in a new database.
+    """
+    claim = _delivery_in_hand.get()
+    return f"{claim.event_id}-{claim.delivery_id}"
+
+
+def answer_bell(handler: Handler) -> None:
+    """Handle what is due for a handler, until nothing more is waiting or a second has passed."""
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+    session = connection.connection
+    deadline = time.monotonic() + ANSWER
+    # Nothing begins after the deadline; so that batches which take all of it never starve what has been tried before,
+    # one answer in ten starts with that.
+    fresh_first = random.random() > 0.1
+    more, found = True, False
+    try:
+        while more and time.monotonic() < deadline:
+            limit = _limit(handler)
+            claimed = _answer_fresh(handler, limit=limit) if fresh_first else 0
+            # A batch that is not full took all there was: what has come since may gather until the next bell.
+            more = claimed == limit or not fresh_first
+            found = found or claimed > 0
+            for _ in range(TRIED_PER_BATCH):
+                if time.monotonic() >= deadline or not _answer_tried(handler):
+                    break
+                more = found = True
+            fresh_first = True
+        if not found and breaker.take_trial(handler=handler.name, seconds=lease_seconds(handler, attempts=1)):
+            # A fresh one first: else a few poison events could keep a handler resting that all others need.
+            _answer_fresh(handler, limit=1, trial=True) or _answer_tried(handler, trial=True)
+    except Exception as error:
+        _tidy_connection(error, session=session)
+        raise
+
+
+def _limit(handler: Handler) -> int:
+    return 1 if handler.external or time.monotonic() < _cautious_until else BATCH
+
+
+def _answer_fresh(handler: Handler, *, limit: int, trial: bool = False) -> int:
+    """Handle up to so many that nobody has tried; how many there were."""
+    cautious = time.monotonic() < _cautious_until
+    claims = claim_fresh(handler=handler, limit=limit, durable=cautious, trial=trial)
+    _handle(handler, claims, trial=trial)
+    return len(claims)
+
+
+def _answer_tried(handler: Handler, *, trial: bool = False) -> bool:
+    claim = claim_tried(handler=handler, trial=trial)
+    if isinstance(claim, Delivery):
+        logger.error("%s: delivery %d is a dead letter, its worker vanished each time", handler.name, claim.pk)
+    elif claim is not None:
+        _handle(handler, [claim], trial=trial)
+    return claim is not None
+
+
+def _handle(handler: Handler, claims: Sequence[Claim], *, trial: bool) -> None:
+    """Decode each event, set those aside that cannot be, and have the rest handled together."""
+    readable: list[tuple[Claim, Event]] = []
+    newer: dict[str, list[Claim]] = {}
+    for claim in claims:
+        try:
+            readable.append((claim, _decode(claim)))
+        except UnknownEvent:
+            newer.setdefault(f"{claim.type} version {claim.version}", []).append(claim)
+        except InvalidEvent as invalid:
+            _fail(handler, claim, invalid, trial=trial)
+    for waits_for, unknown in newer.items():
+        logger.warning("%s: %d wait for a release that knows %s", handler.name, len(unknown), waits_for)
+        hand_back(claims=unknown, waits_for=waits_for)
+    if not readable:
+        return
+    session = connection.connection
+    try:
+        if handler.external:
+            _run_external(handler, *readable[0])
+        else:
+            _run(handler, readable)
+        if any(claim.failing for claim, _ in readable):
+            breaker.close(handlers=[handler.name])
+        logger.info("%s: %d done", handler.name, len(readable))
+    except Exception as error:  # whatever a handler raises ends as a retry or a dead letter, with its traceback
+        _tidy_connection(error, session=session)
+        if len(readable) == 1:
+            _fail(handler, readable[0][0], error, trial=trial)
+        else:
+            logger.warning(
+                "%s: a batch of %d failed with %s: %s; each is tried alone",
+                handler.name,
+                len(readable),
+                type(error).__name__,
+                error,
+            )
+            release(claims=[claim for claim, _ in readable])
+        if isinstance(error, SoftTimeLimitExceeded):
+            raise  # the time of this whole answer is up: beginning anything else would get the process killed
+
+
+def _run(handler: Handler, readable: Sequence[tuple[Claim, Event]]) -> None:
+    with transaction.atomic():
+        mine = finish(claims=[claim for claim, _ in readable])
+        events = [event for claim, event in readable if claim.delivery_id in mine]
+        if handler.batch:
+            if events:
+                with handling(events):
+                    handler.function(events)
+        else:
+            for event in events:
+                with handling(event):
+                    handler.function(event)
+
+
+def _run_external(handler: Handler, claim: Claim, event: Event) -> None:
+    token = _delivery_in_hand.set(claim)
+    try:
+        with handling(event):
+            handler.function(event)
+    finally:
+        _delivery_in_hand.reset(token)
+    finish_external(claim=claim)
+
+
+def _decode(claim: Claim) -> Event:
+    event_type = event_type_named(claim.type, version=claim.version)
+    return event_type.decode(
+        claim.data,
+        version=claim.version,
+        id=claim.event_id,
+        sequence=claim.sequence,
+        correlation_id=claim.correlation_id,
+        traceparent=claim.traceparent,
+        time=claim.time,
+    )
+
+
+def _fail(handler: Handler, claim: Claim, error: Exception, *, trial: bool) -> None:
+    name = type(error).__name__
+    place = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
+    where = f"{place.filename}:{place.name}" if place else ""
+    dead = fail(
+        handler=handler,
+        claim=claim,
+        error=f"{name}: {error}",
+        signature=signature_of(handler=handler.name, error=name, place=where),
+        traceback="".join(traceback.format_exception(error)),
+        permanent=isinstance(error, (PermanentError, InvalidEvent)),
+        trial=trial,
+    )
+    logger.log(
+        logging.ERROR if dead else logging.WARNING,
+        "%s: attempt %d at delivery %d failed with %s%s",
+        handler.name,
+        claim.attempts,
+        claim.delivery_id,
+        name,
+        ": it is a dead letter now" if dead else "; it is tried again later",
+    )
+
+
+def _tidy_connection(error: Exception, *, session: object) -> None:
+    """Leave no broken connection behind, as Celery is told not to close it, and be careful after a lost one.
+
+    Args:
+        session: the connection as it was before the error; Django may have made a new one since.
+    """
+    global _cautious_until  # noqa: PLW0603 - a process handles one bell at a time
+    if connection.in_atomic_block:
+        return  # a test's transaction around everything
+    lost = isinstance(error, DatabaseError) and (connection.connection is not session or not connection.is_usable())
+    if lost:
+        _cautious_until = time.monotonic() + CAUTION
+        forget_marks()  # a crash of the database may have undone claims
+    if lost or isinstance(error, SoftTimeLimitExceeded):
+        connection.close()
+
+
+@worker_init.connect
+def bound_sessions(**_: object) -> None:
+    """In a worker, no session may hold rows for ever: connections made from now on have time-outs."""
+    connection_created.connect(_set_timeouts, dispatch_uid="project.bus.consumer")
+
+
+def _set_timeouts(*, connection: BaseDatabaseWrapper, **_: object) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            # A stopped worker lets go of its rows before those who wait for them give up.
+            cursor.execute("SET idle_in_transaction_session_timeout = '5s'")
+            cursor.execute("SET lock_timeout = '10s'")
+            cursor.execute("SET statement_timeout = '30s'")

@@ -1,0 +1,147 @@
+"""manage.py dead_letters"""
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.db import transaction
+from rich.console import Console
+from rich.table import Table
+
+from ... import audit, dead_letters, journal
+from ...dead_letters import Selection
+from .. import base
+
+SHORT = 12
+
+
+class Command(base.ByHand):
+    """What people do with dead letters."""
+
+    help = """\
+Dead letters are deliveries that ran out of attempts. List them by what went wrong, show one with its tracebacks, have
+them tried again once the reason is mended, or give them up.
+
+examples:
+  manage.py dead_letters list                                     by handler and error, with their signatures
+  manage.py dead_letters show 1234                                one, with its tracebacks
+  manage.py dead_letters retry --signature 3f2a                   all that died of one error at one place
+  manage.py dead_letters retry --handler users.email_welcome --newer-than 2h
+  manage.py dead_letters discard 1234 1240 --yes                  receipts say that they were discarded
+
+exit codes:
+  0  it was done, also where there was nothing to do
+  1  there is no such dead letter
+  2  wrong arguments, nobody to ask, or no database"""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the verb and the selection."""
+        parser.add_argument("verb", choices=("list", "show", "retry", "discard"))
+        parser.add_argument("ids", nargs="*", type=int, metavar="ID", help="numbers of deliveries")
+        parser.add_argument("--handler", default="", help="owed to this handler")
+        parser.add_argument("--signature", default="", help="with this signature, or one that begins so")
+        parser.add_argument("--older-than", type=base.duration, metavar="AGE", help="dead for longer, such as 2h or 3d")
+        parser.add_argument("--newer-than", type=base.duration, metavar="AGE", help="dead for less time")
+        parser.add_argument("--all", action="store_true", help="retry or discard every one")
+        super().add_arguments(parser)
+
+    def handle(
+        self,
+        *,
+        verb: str,
+        ids: list[int],
+        handler: str,
+        signature: str,
+        older_than: timedelta | None,
+        newer_than: timedelta | None,
+        all: bool,  # noqa: A002 - the option's name
+        yes: bool,
+        actor: str,
+        **_: Any,
+    ) -> None:
+        """Do what the verb says.
+
+        Raises:
+            CommandError: nothing was chosen, or there is no such dead letter.
+        """
+        selection = Selection(
+            ids=ids, handler=handler, signature=signature, older_than=older_than, newer_than=newer_than
+        )
+        if verb == "list":
+            self._list(selection)
+        elif verb == "show":
+            self._show(ids)
+        elif not (ids or handler or signature or older_than or newer_than or all):
+            raise CommandError(
+                "Say which: numbers, --handler, --signature, --older-than or --newer-than; or --all.",
+                returncode=base.COULD_NOT_BEGIN,
+            )
+        else:
+            change = dead_letters.retry if verb == "retry" else dead_letters.discard
+            self._change(verb, change, selection, yes=yes, actor=actor)
+
+    def _list(self, selection: Selection) -> None:
+        groups = dead_letters.groups(selection)
+        if not groups:
+            self.stdout.write("There are no such dead letters.")
+            return
+        table = Table("count", "handler", "error", "signature", "newest", "example", title="dead letters")
+        for group in groups:
+            newest = group.newest.strftime("%Y-%m-%d %H:%M:%S")
+            row = (f"{group.count:,}", group.handler, group.error, group.signature[:SHORT], newest, str(group.example))
+            table.add_row(*row)
+        Console(file=sys.stdout, highlight=False, markup=False).print(table)
+
+    def _show(self, ids: list[int]) -> None:
+        if len(ids) != 1:
+            raise CommandError("Give one number: manage.py dead_letters show ID", returncode=base.COULD_NOT_BEGIN)
+        delivery = dead_letters.chosen(Selection(ids=ids)).select_related("event").first()
+        if delivery is None:
+            raise CommandError(f"{ids[0]} is no dead letter. manage.py dead_letters list has examples.")
+        event = delivery.event
+        self.stdout.write(f"{delivery.handler}: {event.type} version {event.version} of {event.subject}")
+        self.stdout.write(f"event {event.pk}, published {event.time:%Y-%m-%d %H:%M:%S} UTC: {event.data}")
+        self.stdout.write(f"dead since {delivery.dead_at:%Y-%m-%d %H:%M:%S} UTC, after {delivery.attempts} attempts")
+        self.stdout.write(f"signature {delivery.signature[:SHORT]}")
+        for failure in journal.failures(delivery.pk):
+            self.stdout.write(f"\nattempt {failure.attempt}, {failure.failed_at:%Y-%m-%d %H:%M:%S}, {failure.worker}")
+            self.stdout.write(failure.traceback)
+
+    def _change(
+        self,
+        verb: str,
+        change: Callable[..., int],
+        selection: Selection,
+        *,
+        yes: bool,
+        actor: str,
+    ) -> None:
+        number = dead_letters.chosen(selection).count()
+        if selection.ids and not number:
+            raise CommandError("None of these is a dead letter. manage.py dead_letters list has examples.")
+        will = "will be tried again" if verb == "retry" else "will be given up: receipts say that they were discarded"
+        if not self.go_on(what=f"{number} dead letters {will}.", yes=yes):
+            return
+        done = 0
+        try:
+            for chunk in dead_letters.in_chunks(selection):
+                done += change(delivery_ids=chunk)
+        finally:
+            with transaction.atomic():
+                outcome = {"deliveries": done}
+                audit.record(actor=actor, action=verb, request=_request(selection), outcome=outcome)
+        self.stdout.write(f"{done} are due now." if verb == "retry" else f"{done} are discarded.")
+
+
+def _request(selection: Selection) -> dict[str, Any]:
+    named: dict[str, Collection[int] | str | timedelta | None] = {
+        "ids": list(selection.ids),
+        "handler": selection.handler,
+        "signature": selection.signature,
+        "older_than": selection.older_than,
+        "newer_than": selection.newer_than,
+    }
+    return {name: str(value) if isinstance(value, timedelta) else value for name, value in named.items() if value}

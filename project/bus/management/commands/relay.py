@@ -1,0 +1,34 @@
+"""manage.py relay"""
+
+import signal
+import threading
+from typing import Any
+
+from ... import relay
+from .. import base
+
+
+class Command(base.Command):
+    """Runs the relay."""
+
+    help = """\
+Ring the workers of every handler that has deliveries due, until stopped by Ctrl-C or SIGTERM.
+
+Without it nothing is handled. It keeps no state: it may be killed and started again at any time, and several may run
+side by side, so that one of them is always there. While the database or the broker is away, it says so and tries again.
+
+example, with a worker in another shell:
+  manage.py relay
+  celery -A project worker -Q users,orders,inventory,external
+
+exit codes:
+  0  it was told to stop
+  2  wrong arguments"""
+
+    def handle(self, **_: Any) -> None:
+        """Ring until a signal comes."""
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        self.stdout.write("relay: ringing the workers of whatever is due")
+        relay.run(stop)

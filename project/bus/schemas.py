@@ -1,0 +1,89 @@
+"""The JSON Schema of each event and version, and whether a change to one is understood both ways.
+
+Both releases run during an upgrade, and old events stay: so data of either must be readable by the other.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .events import Event, data_type
+
+Schema = dict[str, Any]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+#: What a schema says to people alone.
+WORDS = ("title", "description", "$schema", "$id")
+
+
+def file_name(event_type: type[Event]) -> str:
+    """Where the schema of an event's present version is kept."""
+    return f"{event_type.wire_name}.v{event_type.wire_version}.json"
+
+
+def schema_of(event_type: type[Event]) -> Schema:
+    """The JSON Schema of an event's data."""
+    description = " ".join((event_type.__doc__ or "").split())
+    head = {"$schema": DIALECT, "$id": f"urn:event:{event_type.wire_name}:{event_type.wire_version}"}
+    return {**head, "description": description, **msgspec.json.schema(data_type(event_type))}
+
+
+def encode(schema: Schema) -> str:
+    """A schema as its file has it."""
+    return msgspec.json.format(msgspec.json.encode(schema, order="deterministic")).decode() + "\n"
+
+
+def read(file: Path) -> Schema:
+    """A schema from its file."""
+    schema: Schema = msgspec.json.decode(file.read_bytes())
+    return schema
+
+
+def incompatibilities(old: Schema, new: Schema) -> list[str]:
+    """What of a changed schema one release would write and the other not read, each with the field's path.
+
+    A field may be added if it has a default, and given one later. Nothing may be removed, renamed or retyped.
+    """
+    return _compare(old, new, roots=(old, new), path="")
+
+
+def _compare(old: Schema, new: Schema, *, roots: tuple[Schema, Schema], path: str) -> list[str]:
+    old, new = _resolve(old, roots[0]), _resolve(new, roots[1])
+    if "properties" in old and "properties" in new:
+        return _compare_fields(old, new, roots=roots, path=path)
+    if "items" in old and "items" in new and isinstance(old["items"], dict) and isinstance(new["items"], dict):
+        inner = _compare(old["items"], new["items"], roots=roots, path=f"{path}[]")
+        return inner + _differences(old, new, but=("items",), path=path)
+    return _differences(old, new, but=(), path=path)
+
+
+def _compare_fields(old: Schema, new: Schema, *, roots: tuple[Schema, Schema], path: str) -> list[str]:
+    found = _differences(old, new, but=("properties", "required"), path=path)
+    before, after = old["properties"], new["properties"]
+    for name in before.keys() | after.keys():
+        here = f"{path}.{name}".lstrip(".")
+        if name not in after:
+            found.append(f"{here} is gone")
+        elif name not in before:
+            if name in new.get("required", ()):
+                found.append(f"{here} is new and has no default")
+        else:
+            found += _compare(before[name], after[name], roots=roots, path=here)
+            if name in new.get("required", ()) and name not in old.get("required", ()):
+                found.append(f"{here} has lost its default")
+    return sorted(found)
+
+
+def _differences(old: Schema, new: Schema, *, but: tuple[str, ...], path: str) -> list[str]:
+    left, right = ({key: one[key] for key in one if key not in (*but, *WORDS, "$defs")} for one in (old, new))
+    if "default" not in left:
+        right.pop("default", None)  # every event that is stored has the field
+    return [] if left == right else [f"{path or 'the whole'} was {left} and is {right}"]
+
+
+def _resolve(schema: Schema, root: Schema) -> Schema:
+    while "$ref" in schema:
+        rest = {key: value for key, value in schema.items() if key != "$ref"}
+        schema = {**root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], **rest}
+    return schema

@@ -1,0 +1,105 @@
+"""`manage.py demo_data`: something to look at and to order."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError
+from django.db import transaction
+
+from inventory import operations
+from inventory.models import Location, Product
+from project.bus.management import base
+from project.console.demo_content import (
+    DEMO_ADMIN_EMAIL,
+    DEMO_ADMIN_PASSWORD,
+    DEMO_LOCATIONS,
+    DEMO_PRODUCTS,
+    WELCOME_NAME,
+    WELCOME_STOCK,
+)
+from project.console.demo_history import HistoryStuck, add_history
+from users.models import User
+
+OPENING_STOCK = "opening stock of the demo"
+
+
+class Command(base.Command):
+    """Adds the demo data."""
+
+    help = """\
+Add something to look at and to order: a small coffee shop.
+
+  a catalogue   twelve products with stock at two locations, and the welcome product that WELCOME_SKU names
+  people        six customers without passwords, so that nobody can log in as one of them
+  a history     what they ordered: confirmed, cancelled, or rejected since it was more than there is
+  an admin      with DEBUG on, an account whose password this command prints
+
+All of it is made by the operations that the API uses. The events of the history are handled by this command, as workers
+need not run yet; e-mails are left to the worker of the queue external. What is there already stays as it is: a second
+run changes nothing.
+
+example:
+  WELCOME_SKU=WELCOME manage.py demo_data
+
+exit codes:
+  0  it is all there
+  1  the history could not be handled
+  2  wrong arguments, or the database does not answer"""
+
+    def handle(self, **_: Any) -> None:
+        """Add what is missing.
+
+        Raises:
+            CommandError: the history could not be handled.
+        """
+        with transaction.atomic():
+            locations = add_locations()
+            products = add_products()
+        try:
+            people, orders = add_history()
+        except HistoryStuck as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            f"demo data: {products} products, {locations} locations, {people} people and {orders} orders added"
+        )
+        if settings.DEBUG and add_admin():
+            self.stdout.write(f"demo admin: {DEMO_ADMIN_EMAIL}, password {DEMO_ADMIN_PASSWORD}")
+
+
+def add_locations() -> int:
+    """Add the locations that are missing; how many were."""
+    known = set(Location.objects.values_list("code", flat=True))
+    missing = [(rank, code, name) for rank, (code, name) in enumerate(DEMO_LOCATIONS) if code not in known]
+    for rank, code, name in missing:
+        operations.add_location(code=code, name=name, priority=rank)
+    return len(missing)
+
+
+def add_products() -> int:
+    """Add the products that are missing, each with its opening stock; how many were."""
+    known = set(Product.objects.values_list("sku", flat=True))
+    missing = [product for product in DEMO_PRODUCTS if product.sku not in known]
+    for product in missing:
+        add_product(sku=product.sku, name=product.name, price=product.price, stock=product.stock)
+    welcome = settings.WELCOME_SKU
+    if not welcome or welcome in known or any(product.sku == welcome for product in missing):
+        return len(missing)
+    add_product(sku=welcome, name=WELCOME_NAME, price=Decimal("0.00"), stock=(WELCOME_STOCK, 0))
+    return len(missing) + 1
+
+
+def add_product(*, sku: str, name: str, price: Decimal, stock: tuple[int, ...]) -> None:
+    """Add one product and receive its stock."""
+    operations.add_product(sku=sku, name=name, price=price, currency="EUR")
+    for (location, _), quantity in zip(DEMO_LOCATIONS, stock, strict=True):
+        if quantity:
+            operations.receive_stock(sku=sku, location=location, quantity=quantity, reason=OPENING_STOCK)
+
+
+def add_admin() -> bool:
+    """Add the demo's admin; False when somebody has that address already."""
+    if User.objects.filter(email=DEMO_ADMIN_EMAIL).exists():
+        return False
+    User.objects.create_superuser(DEMO_ADMIN_EMAIL, DEMO_ADMIN_PASSWORD, name="Demo admin")
+    return True

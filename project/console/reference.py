@@ -1,0 +1,206 @@
+"""The pages of docs/ that are made from the code: `make docs` writes them, and a test fails when one is stale."""
+
+import ast
+import inspect
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import django
+import msgspec
+from django.conf import settings
+
+from project import events
+from project.bus.events import Event
+from project.bus.registry import Handler, handlers
+from project.celery import SERVICES
+
+#: What a call of django-environ reads, as a person types it.
+KINDS = {"str": "text", "bool": "on or off", "int": "whole number", "list": "list, separated by commas"}
+
+SETTINGS_INTRO = """\
+# Settings
+
+Orderly is set up by its environment alone. Every variable that it reads is here, in the order in which
+[project/settings.py](../project/settings.py) reads them; this page is made from it by `make docs`. Give every process,
+the web server, the relay, the workers and commands, the same ones. (`make run` writes the `WELCOME_SKU` that it chose
+into the file `env` in `DATA_DIR`, which every process reads too; the environment goes before it.)
+
+| Variable | Value | Default | Meaning |
+|---|---|---|---|
+"""
+EVENTS_INTRO = """\
+# Events
+
+Everything that can happen, and who reacts. This page is made by `make docs` from
+[project/events.py](../project/events.py) and the handlers that subscribe in each service's `tasks.py`;
+[bus.md](bus.md) tells how an event gets from one to the other, and [extending.md](extending.md) how to add one.
+
+Besides its own fields, each event has an envelope: `id`, `time`, `subject` (which aggregate it is about), `sequence`
+(the version that the aggregate had after it, where that is counted), the id of the event that caused it, and the id of
+the first of its chain.
+
+| Event | Wire name | Version | Published by | Handled by |
+|---|---|---|---|---|
+"""
+
+
+def settings_page() -> str:
+    """docs/settings.md: the environment variables that the settings read."""
+    source = (Path(settings.BASE_DIR) / "project" / "settings.py").read_text()
+    return SETTINGS_INTRO + "".join(
+        f"| `{name}` | {kind} | {default} | {meaning} |\n" for name, kind, default, meaning in variables(source)
+    )
+
+
+def variables(source: str) -> Iterator[tuple[str, str, str, str]]:
+    """Name, kind of value, default and meaning of each variable that the source reads by `env`.
+
+    Raises:
+        ValueError: there is no comment above one, which would be its meaning.
+    """
+    tree = ast.parse(source)
+    lines = source.splitlines()
+    assigned = {name: value for node in tree.body for name, value in assignments(node)}
+    for line, name, kind, default in sorted(reads(tree)):
+        meaning = comment_above(lines, line - 1)
+        if not meaning:
+            raise ValueError(f"project/settings.py reads {name} and has no comment above that says what it means")
+        typed = shown(default, assigned)
+        yield name, KINDS[kind], f"`{typed}`" if typed else "none", meaning
+
+
+def reads(tree: ast.Module) -> Iterator[tuple[int, str, str, ast.expr]]:
+    """Line, name, kind and default of each call such as `env.str("NAME", default=...)`."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="env"), attr=kind),
+                args=[ast.Constant(value=str(name))],
+                keywords=[ast.keyword(arg="default", value=default)],
+            ):
+                yield node.lineno, name, kind, default
+
+
+def assignments(node: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
+    """The names that a statement gives to a constant."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant() | ast.JoinedStr() as value):
+            yield name, value
+
+
+def comment_above(lines: Sequence[str], number: int) -> str:
+    """The comment that ends right above a line, as one line."""
+    begin = number
+    while begin and lines[begin - 1].lstrip().startswith("#"):
+        begin -= 1
+    return " ".join(line.lstrip().removeprefix("#").strip() for line in lines[begin:number])
+
+
+def shown(node: ast.expr, assigned: dict[str, ast.expr]) -> str:
+    """A default as a person would type it, with the names of other settings in it."""
+    match node:
+        case ast.Constant(value=bool(value)):
+            text = "on" if value else "off"
+        case ast.Constant(value=value):
+            text = str(value)
+        case ast.List(elts=items):
+            text = ",".join(shown(item, assigned) for item in items)
+        case ast.Name(id="BASE_DIR"):
+            text = "."
+        case ast.Name(id=name):
+            text = shown(assigned[name], assigned) if name in assigned else name
+        case ast.JoinedStr(values=parts):
+            text = "".join(shown(part, assigned) for part in parts)
+        case ast.FormattedValue(value=inner) | ast.Call(func=ast.Name(id="str"), args=[inner]):
+            text = shown(inner, assigned)
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
+            text = f"{shown(left, assigned)}/{shown(right, assigned)}"
+        case _:
+            text = ast.unparse(node)
+    return text
+
+
+def events_page() -> str:
+    """docs/events.md: the events and their handlers."""
+    ours = [
+        cls for cls in vars(events).values() if inspect.isclass(cls) and issubclass(cls, Event) and cls is not Event
+    ]
+    rows = "".join(
+        f"| [`{cls.__name__}`](#{cls.__name__.lower()}) | `{cls.wire_name}` | {cls.wire_version} | {publisher(cls)} | "
+        f"{', '.join(f'`{handler.name}`' for handler in handlers_of(cls)) or 'nobody'} |\n"
+        for cls in ours
+    )
+    return EVENTS_INTRO + rows + "".join(event_section(cls) for cls in ours)
+
+
+def publisher(cls: type[Event]) -> str:
+    """The service that publishes it, which is the first part of its wire name."""
+    return cls.wire_name.partition(".")[0]
+
+
+def handlers_of(cls: type[Event]) -> list[Handler]:
+    """Who reacts to an event, of the services' handlers."""
+    return [
+        handler
+        for handler in handlers.values()
+        if cls in handler.event_types and handler.function.__module__.partition(".")[0] in SERVICES
+    ]
+
+
+def event_section(cls: type[Event]) -> str:
+    """All that is to be known of one event."""
+    types = {field.name: field.type for field in msgspec.structs.fields(cls)}
+    text = f"\n## {cls.__name__}\n\n{inspect.getdoc(cls)}\n\n| Field | Type |\n|---|---|\n"
+    for name in cls.data_fields:
+        subject = ", the subject" if name == cls.subject_field else ""
+        text += f"| `{name}` | {type_text(types[name])}{subject} |\n"
+    reacting = handlers_of(cls)
+    if not reacting:
+        return text + "\nNobody handles it.\n"
+    text += "\n| Handler | Queue | Called | Attempts | Time limit | What it does |\n|---|---|---|---|---|---|\n"
+    for handler in reacting:
+        text += (
+            f"| `{handler.name}` | `{handler.queue}` | {called(handler)} | {handler.attempts} | "
+            f"{handler.time_limit} s | {first_line(handler.function)} |\n"
+        )
+    return text
+
+
+def type_text(annotation: Any) -> str:
+    """A field's type; of a struct within, its fields too."""
+    (inner,) = getattr(annotation, "__args__", None) or (annotation,)
+    if inspect.isclass(inner) and issubclass(inner, msgspec.Struct):
+        parts = ", ".join(f"`{field.name}` {type_text(field.type)}" for field in msgspec.structs.fields(inner))
+        return f"{'list of ' if inner is not annotation else ''}`{inner.__name__}`: {parts}"
+    # A bar would end the table's cell.
+    return f"`{annotation.__name__ if inspect.isclass(annotation) else annotation}`".replace("|", r"\|")
+
+
+def called(handler: Handler) -> str:
+    """How a handler is called."""
+    if handler.external:
+        return "singly, at least once"
+    return "in batches" if handler.batch else "singly"
+
+
+def first_line(function: Any) -> str:
+    """What a function's docstring begins with."""
+    return (inspect.getdoc(function) or "").partition("\n")[0]
+
+
+#: By their place in the repository.
+PAGES = {"docs/settings.md": settings_page, "docs/events.md": events_page}
+
+
+def main() -> None:
+    """Write the pages."""
+    for name, page in PAGES.items():
+        (Path(settings.BASE_DIR) / name).write_text(page())
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    django.setup()
+    main()

@@ -1,0 +1,43 @@
+"""People at the API, for tests."""
+
+from typing import Any
+from uuid import uuid4
+
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken
+
+from users.models import User
+from users.operations import register_user
+
+
+def new_user(**fields: Any) -> User:
+    """An account that nobody needs the password of."""
+    user = register_user(email=f"{uuid4()}@example.org", password=None, name="Ann")
+    for name, value in fields.items():
+        setattr(user, name, value)
+    user.save()
+    return user
+
+
+def client_of(user: User | None = None) -> APIClient:
+    """A client that speaks JSON, logged in as the user, and gets error pages as a browser would."""
+    client = APIClient(raise_request_exception=False)
+    client.default_format = "json"
+    if user is not None:
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.for_user(user)}")
+    return client
+
+
+def assert_problem(response: Any, status: int, *fields: str) -> dict[str, Any]:
+    """The response is a problem document of that status, and names exactly these fields."""
+    assert response["Content-Type"] == "application/problem+json"
+    problem: dict[str, Any] = response.json()
+    assert response.status_code == problem["status"] == status, problem
+    assert problem["type"].startswith("urn:orderly:problem:")
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["instance"] == response.wsgi_request.path
+    assert sorted({error["field"] for error in problem.get("errors", [])}) == sorted(fields), problem
+    assert all(error["code"] and error["detail"] for error in problem.get("errors", []))
+    assert "Traceback" not in str(problem)
+    return problem

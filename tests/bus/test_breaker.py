@@ -1,0 +1,232 @@
+"""A handler that only fails is left to rest, then tried with one delivery."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from project.bus import breaker
+from project.bus.consumer import PermanentError, answer_bell
+from project.bus.models import Delivery, Receipt, Subscription
+from project.bus.outbox import publish
+from project.bus.relay import due_handlers
+from project.bus.status import bus_status
+from tests.bus.events import Pinged, Ponged
+
+
+class Mailer:
+    """A handler whose mail server is away, or not."""
+
+    def __init__(self) -> None:
+        self.down, self.calls = True, 0
+
+    def handle(self, event):
+        self.calls += 1
+        if self.down:
+            raise ConnectionError("the mail server does not answer")
+
+
+@pytest.fixture
+def mailer(subscribed):
+    mailer = Mailer()
+
+    def mail(event):
+        mailer.handle(event)
+
+    mailer.handler = subscribed(mail, Pinged, Ponged, external=True, attempts=50)
+    return mailer
+
+
+def due_again() -> None:
+    Delivery.objects.filter(dead_at=None).update(due_at=Now() - timedelta(seconds=60))
+
+
+def rest_over() -> None:
+    Subscription.objects.filter(rests_until__isnull=False).update(rests_until=Now() - timedelta(seconds=60))
+
+
+def fail_until_it_rests(mailer: Mailer) -> None:
+    while not Subscription.objects.filter(rests_until__isnull=False).exists():
+        due_again()
+        answer_bell(mailer.handler)
+
+
+def of_mail():
+    return Subscription.objects.filter(handler="bus.mail")
+
+
+def rest_in_seconds() -> float:
+    until, now = of_mail().annotate(now=Now()).values_list("rests_until", "now")[0]
+    return (until - now).total_seconds()
+
+
+def test_after_twenty_failures_in_a_row_a_handler_rests_and_is_neither_rung_nor_given_anything(mailer):
+    publish(*(Pinged(number=number) for number in range(60)))
+    fail_until_it_rests(mailer)
+    assert mailer.calls == 20
+    assert 20 < rest_in_seconds() <= 30
+    due_again()
+    assert due_handlers() == []
+    answer_bell(mailer.handler)
+    assert mailer.calls == 20
+    assert Delivery.objects.filter(dead_at=None).count() == 60
+    assert list(bus_status()["handlers"]["resting"]) == ["bus.mail"]
+
+
+def test_when_the_rest_is_over_one_delivery_is_tried_and_its_failure_makes_the_next_rest_twice_as_long(mailer):
+    publish(*(Pinged(number=number) for number in range(60)))
+    fail_until_it_rests(mailer)
+    rests = []
+    for calls in range(21, 27):
+        rest_over()
+        due_again()
+        assert [due.handler for due in due_handlers()] == ["bus.mail"]
+        answer_bell(mailer.handler)
+        assert mailer.calls == calls
+        rests.append(rest_in_seconds())
+    assert [round(rest, -1) for rest in rests] == [60, 120, 240, 300, 300, 300]
+    assert not Delivery.objects.filter(dead_at__isnull=False).exists()
+
+
+def test_a_trial_that_succeeds_sets_the_handler_to_work_again(mailer, drain):
+    publish(*(Pinged(number=number) for number in range(60)))
+    fail_until_it_rests(mailer)
+    mailer.down = False
+    rest_over()
+    due_again()
+    answer_bell(mailer.handler)
+    assert mailer.calls == 21
+    assert set(of_mail().values_list("failures", "rests", "rests_until")) == {(0, 0, None)}
+    drain()
+    assert Receipt.objects.count() == 60
+
+
+def test_a_trial_takes_a_fresh_delivery_before_one_that_failed(mailer):
+    publish(*(Pinged(number=number) for number in range(5)))
+    fail_until_it_rests(mailer)
+    publish(Ponged(number=7))
+    rest_over()
+    due_again()
+    mailer.down = False
+    answer_bell(mailer.handler)
+    assert Receipt.objects.get().event.type == Ponged.wire_name
+
+
+def test_a_trial_whose_worker_is_killed_is_followed_by_another(mailer):
+    publish(Pinged(number=1))
+    Subscription.objects.update(failures=20, rests=1, rests_until=Now() - timedelta(seconds=60))
+    assert breaker.take_trial(handler="bus.mail", seconds=2)
+    assert not breaker.take_trial(handler="bus.mail", seconds=2)
+    rest_over()
+    assert breaker.take_trial(handler="bus.mail", seconds=2)
+
+
+def test_a_success_between_makes_the_count_begin_anew(mailer):
+    publish(*(Pinged(number=number) for number in range(5)))
+    answer_bell(mailer.handler)
+    assert set(of_mail().values_list("failures", flat=True)) == {mailer.calls}
+    mailer.down = False
+    publish(Ponged(number=1))
+    due_again()
+    answer_bell(mailer.handler)
+    assert set(of_mail().values_list("failures", "rests_until")) == {(0, None)}
+
+
+def test_an_event_that_no_retry_can_help_is_nothing_for_the_breaker(subscribed):
+    def refuse(event):
+        raise PermanentError("such an event cannot be handled")
+
+    handler = subscribed(refuse, Pinged)
+    publish(*(Pinged(number=number) for number in range(30)))
+    for _ in range(4):
+        answer_bell(handler)
+        due_again()
+    assert Delivery.objects.filter(dead_at__isnull=False).count() == 30
+    assert Subscription.objects.get(handler="bus.refuse").failures == 0
+
+
+def test_a_person_can_end_a_rest(mailer):
+    publish(*(Pinged(number=number) for number in range(20)))
+    fail_until_it_rests(mailer)
+    assert breaker.close(handlers=["bus.mail"]) == 1
+    assert breaker.close(handlers=["bus.mail"]) == 0
+    due_again()
+    assert due_handlers()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_eight_workers_one_gets_the_trial():
+    Subscription.objects.bulk_create(
+        Subscription(
+            event_type=event_type,
+            handler="bus.mail",
+            queue="bus",
+            rests_until=Now() - timedelta(seconds=60),
+            failures=20,
+        )
+        for event_type in ("a", "b", "c")
+    )
+
+    def take(_: int) -> bool:
+        try:
+            return breaker.take_trial(handler="bus.mail", seconds=30)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(take, range(8))) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_failures_that_are_counted_at_once_are_all_counted():
+    Subscription.objects.bulk_create(
+        Subscription(event_type=event_type, handler="bus.mail", queue="bus") for event_type in ("a", "b", "c")
+    )
+
+    def fail(_: int) -> None:
+        try:
+            with transaction.atomic():
+                breaker.count_failure(handler="bus.mail", trial=False)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(fail, range(18)))
+    assert set(of_mail().values_list("failures", "rests_until")) == {(18, None)}
+
+
+STEPS = st.lists(st.sampled_from(["fail", "succeed", "rest is over"]), max_size=80)
+
+
+class TestTheBreakerIsThatOfAModel(TestCase):
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(STEPS)
+    def test_over_any_steps(self, steps):
+        """The model: failures and rests in a row, and whether it rests; a step that cannot come is passed over."""
+        Subscription.objects.create(event_type="a", handler="bus.mail", queue="bus")
+        failures = rests = 0
+        state = "closed"
+        for step in steps * 3:
+            trial = state == "half-open" and breaker.take_trial(handler="bus.mail", seconds=30)
+            if step == "rest is over" and state == "open":
+                rest_over()
+                state = "half-open"
+            elif step == "fail" and state != "open":
+                assert trial == (state == "half-open")
+                breaker.count_failure(handler="bus.mail", trial=trial)
+                failures += 1
+                if trial or failures >= 20:
+                    rests, state = rests + 1, "open"
+            elif step == "succeed" and state != "open":
+                breaker.close(handlers=["bus.mail"])
+                failures = rests = 0
+                state = "closed"
+            elif trial:
+                rest_over()
+            row = of_mail().get()
+            assert (row.failures, row.rests, row.rests_until is None) == (failures, rests, state == "closed")

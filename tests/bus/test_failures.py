@@ -1,0 +1,84 @@
+"""Failures with one signature are a count and the latest few."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from project.bus import failures, journal
+from project.bus.consumer import answer_bell
+from project.bus.failures import KEPT, signature_of, write_failure
+from project.bus.models import Delivery, Failure, FailureCount, Subscription
+from project.bus.outbox import publish
+from tests.bus.events import Pinged
+
+
+def fail_in(seconds: float = 1) -> None:
+    Delivery.objects.filter(dead_at=None).update(due_at=Now() - timedelta(seconds=seconds))
+    Subscription.objects.update(failures=0, rests=0, rests_until=None)
+
+
+def test_many_failures_of_one_kind_are_a_count_and_the_latest_few(subscribed):
+    def never(event):
+        raise ValueError(f"not {event.number}")
+
+    handler = subscribed(never, Pinged, attempts=2)
+    publish(*(Pinged(number=number) for number in range(30)))
+    while Delivery.objects.filter(dead_at=None).exists():
+        answer_bell(handler)
+        fail_in()
+    count = FailureCount.objects.get()
+    assert (count.handler, count.count) == ("bus.never", 30)
+    assert count.first_at <= count.last_at
+    assert Failure.objects.count() == KEPT
+    assert count.error == Failure.objects.latest("id").error
+    assert set(Delivery.objects.values_list("signature", flat=True)) == {count.signature}
+
+
+def test_a_dead_letter_whose_own_traceback_is_gone_leads_to_the_latest_of_its_kind(subscribed):
+    def never(event):
+        raise ValueError("no")
+
+    handler = subscribed(never, Pinged, attempts=2)
+    publish(*(Pinged(number=number) for number in range(KEPT + 5)))
+    while Delivery.objects.filter(dead_at=None).exists():
+        answer_bell(handler)
+        fail_in()
+    for delivery in Delivery.objects.all():
+        assert "ValueError: no" in journal.failures(delivery.pk)[0].traceback
+
+
+def test_errors_at_other_places_of_other_classes_or_handlers_are_counted_apart():
+    signatures = {
+        signature_of(handler=handler, error=error, place=place)
+        for handler in ("a.b", "a.c")
+        for error in ("ValueError", "KeyError")
+        for place in ("", "x.py:f", "x.py:g")
+    }
+    assert len(signatures) == 12
+
+
+@pytest.mark.django_db(transaction=True)
+def test_failures_written_at_once_are_all_counted():
+    def write(number: int) -> None:
+        try:
+            with transaction.atomic():
+                write_failure(
+                    delivery_id=number,
+                    event_id=uuid4(),
+                    handler="bus.never",
+                    attempt=1,
+                    error="ValueError: no",
+                    signature="s",
+                    traceback="...",
+                )
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, range(40)))
+    assert FailureCount.objects.get().count == 40
+    assert Failure.objects.count() == failures.KEPT

@@ -1,0 +1,74 @@
+"""The bus in a Django project that is not ours: its folder alone, under another name."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = {
+    "settings.py": """
+SECRET_KEY = "foreign"
+INSTALLED_APPS = ["postbox", "shop.apps.ShopConfig"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "shop.sqlite3"}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+""",
+    "shop/__init__.py": "",
+    "shop/apps.py": """
+from importlib import import_module
+from django.apps import AppConfig
+
+class ShopConfig(AppConfig):
+    name = "shop"
+    def ready(self):
+        import_module("shop.tasks")
+""",
+    "shop/tasks.py": """
+from postbox.consumer import subscribe
+from postbox.events import Event
+
+class Sold(Event, name="shop.sold", subject="item"):
+    item: str
+
+@subscribe(Sold)
+def wrap(event):
+    print("wrapped", event.item, event.sequence)
+""",
+    "main.py": """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
+import django
+django.setup()
+from django.core.management import call_command
+from django.db import transaction
+call_command("migrate", verbosity=0)
+from postbox.consumer import answer_bell
+from postbox.models import Delivery, Receipt
+from postbox.outbox import publish
+from postbox.registry import handlers
+from shop.tasks import Sold
+with transaction.atomic():
+    publish(Sold(item="hat", sequence=7))
+answer_bell(handlers["shop.wrap"])
+print(Delivery.objects.count(), Receipt.objects.count())
+""",
+}
+
+
+def test_the_bus_carries_an_event_in_a_foreign_project_under_another_name(tmp_path):
+    bus = Path(__file__).parents[2] / "project" / "bus"
+    shutil.copytree(bus, tmp_path / "postbox", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in PROJECT.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    run = subprocess.run(
+        [sys.executable, "main.py"],
+        cwd=tmp_path,
+        env={"PATH": "", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == ["wrapped", "hat", "7", "0", "1"]

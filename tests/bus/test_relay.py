@@ -1,0 +1,168 @@
+"""The relay: whom it rings, how often, and what it survives."""
+
+import os
+import threading
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from celery import Celery, current_app
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+from kombu import Queue
+
+from project.bus.consumer import answer_bell
+from project.bus.models import Delivery, Subscription
+from project.bus.outbox import publish
+from project.bus.relay import GAP, LONGEST_GAP, Bells, Due, Rhythm, due_handlers, look, run
+from tests.bus.events import Pinged, Ponged
+from tests.system import eventually
+
+
+def ping(event): ...
+def pong(event): ...
+
+
+@pytest.fixture
+def broker(system):
+    """An empty Redis, and the app's way to it."""
+    client = system.redis()
+    url = current_app.conf.broker_url
+    current_app.conf.broker_url = system.environment["BROKER_URL"]
+    yield client
+    current_app.conf.broker_url = url
+
+
+def test_one_query_tells_which_handlers_have_something_due(subscribed):
+    subscribed(ping, Pinged)
+    subscribed(pong, Ponged)
+    publish(*(Pinged(number=number) for number in range(3)))
+    publish(Ponged(number=1), delay=timedelta(minutes=1))
+    with CaptureQueriesContext(connection) as queries:
+        due = due_handlers()
+    assert len(queries) == 1
+    assert due == [Due("bus.ping", "bus", (Delivery.objects.filter(handler="bus.ping").earliest("id").pk, None))]
+    Delivery.objects.filter(handler="bus.pong").update(due_at=Now() - timedelta(seconds=1), attempts=2)
+    assert {d.handler: d.head[1] for d in due_handlers()} == {
+        "bus.ping": None,
+        "bus.pong": Delivery.objects.get(handler="bus.pong").pk,
+    }
+
+
+def test_the_gap_doubles_while_the_first_due_delivery_stays_and_is_short_again_once_it_moves():
+    rhythm, now, rung = Rhythm(), 0.0, []
+    stuck = Due("a", "q", (1, None))
+    while now < 10:
+        if rhythm.candidates([stuck], now=now):
+            rhythm.rang(stuck, now=now)
+            rung.append(now)
+        now += 0.001
+    gaps = [later - earlier for earlier, later in pairwise(rung)]
+    assert gaps[0] < gaps[1] < gaps[2]
+    assert max(gaps) <= LONGEST_GAP + 0.002
+    assert gaps[-1] >= LONGEST_GAP - 0.002
+    moved = Due("a", "q", (2, None))
+    assert not rhythm.candidates([moved], now=rung[-1] + GAP / 2)
+    assert rhythm.candidates([moved], now=rung[-1] + GAP * 1.01)
+
+
+def test_a_rhythm_holds_a_bell_back_only_while_work_moves_on_faster_than_it_is_rung_for():
+    rhythm = Rhythm()
+    first, moved = Due("a.b", "a", (1, None)), Due("a.b", "a", (9, None))
+    rhythm.rang(first, now=0.0)
+    assert not rhythm.candidates([first], now=GAP / 2)
+    assert not rhythm.holds, "the same delivery still waits: its worker is slow"
+    assert not rhythm.candidates([moved], now=GAP / 2)
+    assert rhythm.holds
+    assert not rhythm.candidates([], now=GAP / 2)
+    assert not rhythm.holds
+
+
+def test_a_queue_never_holds_more_bells_than_it_has_due_handlers(broker, subscribed):
+    subscribed(ping, Pinged)
+    subscribed(pong, Ponged)
+    with transaction.atomic():
+        publish(*(Pinged(number=number) for number in range(1000)), Ponged(number=1))
+    bells = Bells(current_app)
+    for _ in range(10):
+        assert look(Rhythm(), bells), "many relays, each of which rings for the first time"
+    assert bells.waiting("bus") == 2
+    assert broker.llen("bus") == 2
+    bells.close()
+
+
+def test_a_wiped_broker_is_rung_again(broker, subscribed):
+    subscribed(ping, Pinged)
+    with transaction.atomic():
+        publish(Pinged(number=1))
+    stop = threading.Event()
+    relay = threading.Thread(target=run_and_close, args=[stop])
+    relay.start()
+    try:
+        for _ in range(3):
+            eventually(lambda: broker.llen("bus") == 1, within=10, what="a bell")
+            broker.flushall()
+    finally:
+        stop.set()
+        relay.join()
+
+
+def run_and_close(stop: threading.Event) -> None:
+    run(stop)
+    connection.close()
+
+
+def test_a_bell_carries_nothing(broker, subscribed):
+    subscribed(ping, Pinged)
+    with transaction.atomic():
+        publish(Pinged(number=1234567))
+    bells = Bells(current_app)
+    look(Rhythm(), bells)
+    (message,) = broker.lrange("bus", 0, -1)
+    assert b"bus.ping" in message
+    assert b"1234567" not in message
+    bells.close()
+
+
+def test_a_queue_that_does_not_exist_has_no_bells(broker):
+    bells = Bells(current_app)
+    assert [bells.waiting("nothing-here") for _ in range(3)] == [0, 0, 0]
+    bells.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_on_rabbitmq_bells_are_counted_and_taken_too(subscribed):
+    url = os.environ.get("RABBITMQ_URL")
+    if not url:
+        assert "REQUIRE_SERVICES" not in os.environ, "CI must name a RabbitMQ in RABBITMQ_URL"
+        pytest.skip("RABBITMQ_URL names no RabbitMQ")
+    seen = []
+
+    def hear(event):
+        seen.append(event.number)
+
+    handler = subscribed(hear, Pinged)
+    Subscription.objects.filter(handler=handler.name).update(queue="orderly-test")
+    with transaction.atomic():
+        publish(Pinged(number=1))
+    app = Celery("rabbit", broker=url, set_as_current=False)
+    app.conf.task_queues = [Queue("orderly-test", routing_key="orderly-test")]
+    bells = Bells(app)
+    with app.connection_for_write() as connected:
+        queue = Queue("orderly-test", channel=connected.default_channel)
+        queue.declare()
+        queue.purge()
+        assert bells.waiting("a-queue-that-is-missing") == 0
+        assert bells.waiting("orderly-test") == 0
+        assert look(Rhythm(), bells)
+        eventually(lambda: bells.waiting("orderly-test") == 1, within=10, what="a bell waits")
+        assert look(Rhythm(), bells), "it is still due"
+        assert bells.waiting("orderly-test") == 1, "no second bell for one due handler"
+        message = eventually(queue.get, within=10, what="the bell")
+        assert message.headers["task"] == handler.name
+        message.ack()
+        queue.delete()
+    bells.close()
+    answer_bell(handler)
+    assert seen == [1]

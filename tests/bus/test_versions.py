@@ -1,0 +1,132 @@
+"""Two releases at once: each understands what it can of the other's events, and leaves the rest to the other."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.db.models.functions import Now
+
+from project.bus import events, journal
+from project.bus.consumer import answer_bell
+from project.bus.events import InvalidEvent, upcast
+from project.bus.models import Delivery, Failure, Receipt
+from project.bus.models import Event as EventRow
+from project.bus.outbox import publish
+from project.bus.status import bus_status
+from tests.bus.events import Pinged
+
+
+@pytest.fixture
+def released(monkeypatch):
+    """Declare a later version of Pinged, as a newer release does."""
+
+    def released(version: int, fields: dict[str, Any]) -> type[events.Event]:
+        monkeypatch.delitem(events._registry, "tests.pinged")
+        return type(events.Event)(
+            "Pinged",
+            (events.Event,),
+            {"__annotations__": fields, "__module__": __name__},
+            name="tests.pinged",
+            version=version,
+            subject="count",
+        )
+
+    return released  # monkeypatch brings the old class back
+
+
+def renamed(fields: dict[str, Any]) -> dict[str, Any]:
+    return {"count": fields["number"]}
+
+
+def owe(handler) -> None:
+    Delivery.objects.create(event=EventRow.objects.get(), handler=handler.name, due_at=Now() - timedelta(seconds=60))
+
+
+def again() -> None:
+    Delivery.objects.update(due_at=Now() - timedelta(seconds=60))
+
+
+def test_an_old_event_is_handled_by_a_new_release_through_its_upcasters(released, subscribed):
+    publish(Pinged(number=3))
+    newest = released(3, {"count": int, "unit": str})
+    upcast(newest, from_version=1)(renamed)
+    upcast(newest, from_version=2)(lambda fields: {**fields, "unit": "ping"})
+    seen = []
+    handler = subscribed(lambda event: seen.append((event.count, event.unit)), newest)
+    owe(handler)
+    answer_bell(handler)
+    assert seen == [(3, "ping")]
+
+
+def test_a_newer_event_waits_visibly_and_uncounted_for_a_release_that_knows_it(subscribed, released):
+    seen = []
+
+    def count(event):
+        seen.append(event.count if hasattr(event, "count") else event.number)
+
+    handler = subscribed(count, Pinged, batch=False)
+    publish(*(Pinged(number=number) for number in range(3)))
+    newer = EventRow.objects.order_by("id")[1]
+    EventRow.objects.filter(pk=newer.pk).update(version=2, data={"count": 1})
+    for _ in range(10):
+        answer_bell(handler)
+        again()
+    assert seen == [0, 2]
+    waiting = Delivery.objects.get()
+    assert (waiting.attempts, waiting.waits_for, waiting.dead_at) == (0, "tests.pinged version 2", None)
+    status = bus_status()
+    assert (status["deliveries"]["waiting"], status["events"]["unsettled"]) == (1, 1)
+    assert journal.deliveries().get().state == "waiting"
+    assert not Failure.objects.exists()
+
+    newest = released(2, {"count": int})
+    upcast(newest, from_version=1)(renamed)
+    answer_bell(handler)
+    assert seen == [0, 2, 1]
+    assert Receipt.objects.filter(attempts=1).count() == 3
+    assert bus_status()["deliveries"]["waiting"] == 0
+
+
+def test_a_newer_event_is_handed_back_for_half_a_minute(subscribed):
+    handler = subscribed(lambda event: None, Pinged)
+    publish(Pinged(number=1))
+    EventRow.objects.update(version=2)
+    answer_bell(handler)
+    due_at, now = Delivery.objects.annotate(now=Now()).values_list("due_at", "now").get()
+    assert timedelta(seconds=20) < due_at - now <= timedelta(seconds=30)
+
+
+def test_an_event_that_an_upcaster_cannot_read_is_a_dead_letter_that_says_why(subscribed, released):
+    publish(Pinged(number=1))
+    newest = released(2, {"count": int})
+    upcast(newest, from_version=1)(lambda fields: {"count": fields["nummer"]})
+    handler = subscribed(lambda event: None, newest)
+    owe(handler)
+    answer_bell(handler)
+    assert Delivery.objects.get().dead_at
+    assert "its upcaster from version 1 failed with KeyError: 'nummer'" in Failure.objects.get().error
+
+
+def test_what_an_upcaster_makes_is_validated_as_anything_else(released):
+    newest = released(2, {"count": int})
+    upcast(newest, from_version=1)(lambda fields: {"count": "many"})
+    with pytest.raises(InvalidEvent, match=r"\$\.count"):
+        newest.decode(b'{"number": 1}', version=1)
+
+
+def test_a_release_that_cannot_read_an_older_version_does_not_start(released):
+    newest = released(3, {"count": int})
+    upcast(newest, from_version=2)(renamed)
+    (error,) = [message for message in run_checks() if message.id == "bus.E001"]
+    assert error.msg == "Pinged is version 3 and has no upcaster from version 1."
+    assert "@upcast(Pinged, from_version=1)" in error.hint
+
+
+def test_an_upcaster_from_a_version_that_is_none_is_refused(released):
+    newest = released(2, {"count": int})
+    with pytest.raises(TypeError, match="nothing leads from 2"):
+        upcast(newest, from_version=2)
+    upcast(newest, from_version=1)(renamed)
+    with pytest.raises(TypeError, match="two upcasters from version 1"):
+        upcast(newest, from_version=1)

@@ -1,0 +1,162 @@
+"""python -m tests.controls: take each safeguard out, one at a time, and see that a test goes red.
+
+A safeguard without which everything stays green is not tested. Each is removed in a copy of the project and by a
+process of its own; what is printed is the name of the test that noticed. `make controls` runs it.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PARTS = ("project", "users", "orders", "inventory", "tests", "benchmarks", "manage.py", "pyproject.toml")
+AT_ONCE = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """A safeguard, and how it is taken out: in a file, a text that is there so many times becomes another."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+    times: int = 1
+    postgresql: bool = False
+
+
+CONTROLS = [
+    Control(
+        name="receipts",
+        file="project/bus/consumer.py",
+        old="mine = finish(claims=[claim for claim, _ in readable])",
+        new="mine = {claim.delivery_id for claim, _ in readable}",
+        tests="tests/bus/test_consumer.py",
+    ),
+    Control(
+        name="the attempt count",
+        file="project/bus/claims.py",
+        old="SET attempts = 1, due_at",
+        new="SET attempts = 0, due_at",
+        times=2,
+        tests="tests/bus/test_consumer.py",
+    ),
+    Control(
+        name="the dead letter made by a claim",
+        file="project/bus/claims.py",
+        old="if due.attempts >= handler.attempts:",
+        new="if due.attempts < 0:",
+        tests="tests/bus/test_consumer.py",
+    ),
+    Control(
+        name="singles after trouble",
+        file="project/bus/endings.py",
+        old="_change(claims, due_at=Now())",
+        new="_change(claims, due_at=Now(), attempts=0)",
+        tests="tests/bus/test_consumer.py",
+    ),
+    Control(
+        name="the fence on failure writes",
+        file="project/bus/endings.py",
+        old="still_ours = Delivery.objects.filter(pk=claim.delivery_id, attempts=claim.attempts, dead_at=None)",
+        new="still_ours = Delivery.objects.filter(pk=claim.delivery_id)",
+        tests="tests/bus/test_consumer.py",
+    ),
+    Control(
+        name="the lock order",
+        file="inventory/operations/reservations.py",
+        old="ORDER BY stock.id",
+        new="ORDER BY -stock.id",
+        times=2,
+        tests="tests/inventory/test_lock_order.py",
+        postgresql=True,
+    ),
+    Control(
+        name="the time-outs on stopped workers",
+        file="project/bus/consumer.py",
+        old="SET idle_in_transaction_session_timeout = '5s'",
+        new="SET idle_in_transaction_session_timeout = 0",
+        tests="tests/faults/test_stopped.py",
+        postgresql=True,
+    ),
+    Control(
+        name="the guard",
+        file="project/bus/transports.py",
+        old="    Channel = RedisChannel",
+        new="    Channel = redis.Channel",
+        tests="tests/faults/test_guard.py::test_hostile_messages_on_redis_are_refused_and_counted_and_neighbours_flow",
+    ),
+    Control(
+        name="the refusal to publish outside a transaction",
+        file="project/bus/outbox.py",
+        old="if not connection.in_atomic_block:",
+        new="if connection.in_atomic_block is None:",
+        tests="tests/bus/test_outbox.py",
+    ),
+]
+
+
+def main() -> int:
+    """Try every control; 1 when one is missed by the tests."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        noticed = list(pool.map(try_out, CONTROLS))
+    for control, test in zip(CONTROLS, noticed, strict=True):
+        print(f"without {control.name}: {test or 'NO TEST WENT RED'}")  # noqa: T201
+    return 0 if all(noticed) else 1
+
+
+def try_out(control: Control) -> str:
+    """Run a control's tests without its safeguard; the first that goes red, or nothing."""
+    with tempfile.TemporaryDirectory(prefix="orderly-control-") as directory:
+        copy = Path(directory)
+        for part in PARTS:
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / part, copy / part)
+        take_out(copy / control.file, control)
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-q", "-x", "-rfE", "-p", "no:cacheprovider", "-p", "no:xdist"),
+                *("--timeout", "60", control.tests),
+            ],
+            cwd=copy,
+            env=environment(control, copy),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    red = re.search(r"^FAILED (\S+?)(?: - .*)?$", done.stdout, re.MULTILINE)
+    if done.returncode not in (0, 1) or (done.returncode == 1 and red is None):
+        raise SystemExit(f"the tests of {control.name!r} could not run:\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
+    return red[1] if red else ""
+
+
+def take_out(file: Path, control: Control) -> None:
+    """Remove the safeguard from a copy; the text must be there just as often as the control says."""
+    text = file.read_text()
+    if text.count(control.old) != control.times:
+        raise SystemExit(f"{control.file} has {control.old!r} {text.count(control.old)} times: mend tests/controls.py")
+    file.write_text(text.replace(control.old, control.new))
+
+
+def environment(control: Control, copy: Path) -> dict[str, str]:
+    """A database of the control's own."""
+    url = f"sqlite:///{copy / 'data' / 'orderly.sqlite3'}"
+    if control.postgresql:
+        base, _, options = os.environ["DATABASE_URL"].partition("?")
+        name = f"control{CONTROLS.index(control)}"
+        url = f"{base.rpartition('/')[0]}/{name}" + (f"?{options}" if options else "")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    return {**clean, "DATABASE_URL": url, "DATA_DIR": str(copy / "data")}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

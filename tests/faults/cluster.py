@@ -1,0 +1,317 @@
+"""The whole system in processes of its own, every connection of it through a proxy, and every process at one's mercy.
+
+Web, two relays, two workers per queue, on a PostgreSQL, a broker and a mail server that are its own.
+"""
+
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import psutil
+import psycopg
+
+from tests.faults import armed, own
+from tests.faults.brokers import QUEUES, Broker, Rabbit, Redis
+from tests.faults.mail import MailServer
+from tests.faults.postgres import DATABASE, Postgres
+from tests.faults.proxy import Proxy
+from tests.system import System, eventually
+
+#: The first two units of every product are there for every order; of SCARCE there are few, so some are rejected.
+PRODUCTS = tuple(f"P{number}" for number in range(8))
+SCARCE = "SCARCE"
+#: Everybody wants this one at the same moment, and there is not enough of it.
+HOT, HOT_UNITS = "HOT", 60
+
+#: Seconds for which a statement of the runner's own is tried again while the database is away.
+DATABASE_AWAY = 30.0
+
+#: Owed by handlers of ours within the database, and due: what a healed system drains. Mail has a figure of its own.
+UNSETTLED = """
+    SELECT count(*) FROM bus_delivery d JOIN bus_event e ON e.id = d.event_id
+    WHERE d.dead_at IS NULL AND (d.attempts > 0 OR d.due_at <= now()) AND split_part(d.handler, '.', 1) <> 'faults'
+        AND (d.handler LIKE %s) AND e.time <= %s
+"""
+
+
+class Cluster(System):
+    """The system, and what can be done to it."""
+
+    def __init__(self, directory: Path, *, broker: str, fsync: bool, hurry: bool) -> None:
+        self.hurry = hurry
+        self.postgres = Postgres(directory, fsync=fsync)
+        self.database_proxy = Proxy(to=lambda: self.postgres.socket)
+        database = f"postgres://postgres@127.0.0.1:{self.database_proxy.port}/{DATABASE}"
+        super().__init__(directory, database=database)
+        self.broker: Broker = {"redis": Redis, "rabbitmq": Rabbit}[broker](directory)
+        self.broker_proxy = Proxy(to=lambda: self.broker.address)
+        self.cache = Redis(directory, name="cache")
+        self.cache_proxy = Proxy(to=lambda: self.cache.address)
+        self.mail = MailServer()
+        self.points = directory / "points"
+        self.points.mkdir()
+        self.environment |= {
+            "BROKER_URL": self.broker.url(port=self.broker_proxy.port),
+            "CACHE_URL": self.cache.url(port=self.cache_proxy.port),
+            "EMAIL_URL": f"smtp://127.0.0.1:{self.mail.port}",
+            "FAULT_DIR": str(self.points),
+        }
+        self.web_port = Proxy(to=lambda: ("127.0.0.1", self._behind)).port  # keeps its number while servers come and go
+        self._behind = 0
+        self.random = random.Random(0)
+        #: Handlers of the test's own that have dead letters on purpose.
+        self.dead_expected: list[str] = []
+        #: What its own handlers were given, and how often each event must have had its effect: once, or never.
+        self.owed: dict[UUID, int] = {}
+        self._supervision = threading.Lock()
+
+    def stop_broker(self) -> None:
+        """Have the broker be gone for everyone, with all connections."""
+        self.broker_proxy.refuse(True)
+        self.broker.stop()
+
+    def start_broker(self) -> None:
+        """Have it back; Redis comes back empty."""
+        self.broker.start()
+        self.broker_proxy.refuse(False)
+
+    @property
+    def url(self) -> str:
+        """Where the web server answers."""
+        return f"http://127.0.0.1:{self.web_port}"
+
+    def set_up(self) -> None:
+        """Make the tables and the stock, and start everything."""
+        self.succeeds("migrate", "--verbosity", "0")
+        own.set_up(self)
+        self.succeeds("shell", "-c", "from inventory import operations as o; o.add_location(code='MAIN', name='Main')")
+        stock = self.directory / "stock.csv"
+        rows = [f"{sku},MAIN,1000000,first,{sku},2.50" for sku in PRODUCTS] + [
+            f"{SCARCE},MAIN,40,first,Scarce,9.00",
+            f"{HOT},MAIN,{HOT_UNITS},first,Hot,3.00",
+        ]
+        stock.write_text("\n".join(["sku,location,quantity,reason,name,price", *rows]) + "\n")
+        self.succeeds("import_stock", str(stock))
+        self.start_all()
+        eventually(
+            lambda: self.sql("SELECT count(*) FROM orders_catalogueitem")[0][0] == len(rows),
+            within=60,
+            what="the orders service knows the products",
+        )
+
+    def start_all(self) -> None:
+        """Start web, two relays, and two workers per queue, and wait until all are ready."""
+        self.start_web()
+        for number in (1, 2):
+            self.start_relay(number)
+        for queue in QUEUES:
+            for number in (1, 2):
+                self.start_worker(queue, number, wait=False)
+        for queue in QUEUES:
+            for number in (1, 2):
+                self.wait_for_worker(queue, number)
+
+    # Processes, each under the name of its log.
+
+    def start_web(self) -> None:
+        """Start the web server, with fault points, and wait until it answers."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._behind = free.getsockname()[1]
+        self.start(
+            "web",
+            *(sys.executable, "-m", "gunicorn", "tests.faults.web", "--bind", f"127.0.0.1:{self._behind}"),
+            *("--workers", "2", "--threads", "4", "--no-control-socket", "--log-level", "warning"),
+        )
+        eventually(self.web_answers, within=60, what="the web server answers")
+
+    def web_answers(self) -> bool:
+        """Whether it does."""
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/healthz", trust_env=False, timeout=5).is_success
+        return False
+
+    def start_relay(self, number: int, **environment: str) -> None:
+        """Start a relay with fault points."""
+        self.start(f"relay{number}", sys.executable, "-m", "tests.faults.relay", **environment)
+
+    def start_worker(
+        self, queue: str, number: int, *, wait: bool = True, options: Sequence[str] = (), **environment: str
+    ) -> None:
+        """Start a worker with fault points."""
+        name = f"{queue}{number}"
+        self.log(name).unlink(missing_ok=True)
+        self.start(
+            name,
+            *(sys.executable, "-m", "celery", "-A", "project", "worker", "-Q", queue, "-n", f"{name}@%h"),
+            *("--concurrency", "1", "--loglevel", "INFO"),
+            *("-I", "tests.faults.worker,tests.faults.handlers", *options),
+            **environment,
+        )
+        if wait:
+            self.wait_for_worker(queue, number)
+
+    def wait_for_worker(self, queue: str, number: int) -> None:
+        """Wait until a worker is ready."""
+        name = f"{queue}{number}"
+        eventually(lambda: b" ready." in self.log(name).read_bytes(), within=60, what=f"{name} is ready")
+
+    def restart_dead(self) -> None:
+        """Start again what has ended, as whoever supervises the processes would."""
+        with self._supervision:  # a fault beside others waits until it is drained too
+            for name, process in list(self.processes.items()):
+                if process.poll() is not None:
+                    del self.processes[name]
+                    self.start_named(name)
+
+    def start_named(self, name: str) -> None:
+        """Start the process of a name: web, relay1, orders2."""
+        if name == "web":
+            self.start_web()
+        elif name.startswith("relay"):
+            self.start_relay(int(name[5:]))
+        elif name[:-1] in QUEUES:
+            self.start_worker(name[:-1], int(name[-1]))
+
+    def terminate(self, name: str, *, within: float = 30) -> None:
+        """End a process by SIGTERM, as a deployment does, and wait for it."""
+        process = self.processes.pop(name)
+        process.terminate()
+        process.wait(timeout=within)
+
+    def main(self, name: str) -> psutil.Process:
+        """The main process of a name."""
+        return psutil.Process(self.processes[name].pid)
+
+    def child(self, name: str) -> psutil.Process:
+        """A worker's child, which runs the handlers; or one of the web server's workers."""
+        found: list[psutil.Process] = eventually(
+            lambda: [
+                child
+                for child in self.main(name).children()
+                if child.status() != psutil.STATUS_ZOMBIE and child.name() != "resource_tracker"
+            ],
+            within=30,
+            what=f"{name} has a child",
+        )
+        return self.random.choice(found)
+
+    def workers(self, *queues: str) -> list[str]:
+        """The names of the workers of queues, or of all."""
+        return [f"{queue}{number}" for queue in queues or QUEUES for number in (1, 2)]
+
+    def last(self, seconds: float) -> None:
+        """Let what is broken stay so for a while; a tenth of that in a hurry."""
+        time.sleep(seconds / 10 if self.hurry else seconds)
+
+    # The fault points of workers and web.
+
+    def arm(self, point: str, **order: Any) -> None:
+        """Have the next process that gets to a point do something; tests/faults/armed.py has the orders."""
+        armed.arm(self.points, point, **order)
+
+    def fired(self, point: str, *, within: float = 20) -> int:
+        """Wait until some process got to an armed point; its pid."""
+        pids: list[int] = eventually(
+            lambda: armed.fired(self.points, point), within=within, what=f"a process got to the point {point!r}"
+        )
+        return pids[0]
+
+    # Commands and the database, past the proxies.
+
+    def succeeds(self, *arguments: str) -> str:
+        """Run a management command that must succeed; what it printed."""
+        done = self.manage(*arguments)
+        assert done.returncode == 0, f"manage.py {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def sql(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Rows of the database, asked past the proxy and past the product.
+
+        It is asked again while a fault keeps it away: every statement of the runner may be repeated.
+        """
+        deadline = time.monotonic() + DATABASE_AWAY
+        while True:
+            try:
+                return self.postgres.sql(query, *parameters)
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    def now(self) -> Any:
+        """The database's time."""
+        return self.sql("SELECT clock_timestamp()")[0][0]
+
+    def unsettled(self, *, until: Any = None, external: bool = False) -> int:
+        """How many deliveries of the services, or those that are mails, are due or being tried.
+
+        Args:
+            until: of events published by then; all by default.
+        """
+        pattern = "users.email%" if external else "%"
+        rows = self.sql(
+            UNSETTLED + ("" if external else " AND d.handler NOT LIKE 'users.email%%'"), pattern, until or self.now()
+        )
+        return int(rows[0][0])
+
+    def tails(self) -> str:
+        """The last lines of every process's log, for whoever looks into a failure."""
+        logs = sorted(self.directory.glob("*.log"))
+        return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-1500:]}" for log in logs)
+
+    # The end.
+
+    def close(self) -> None:
+        """End everything and leave nothing."""
+        for name in list(self.processes):
+            self.kill(name)
+        self.clients.close()
+        self.mail.close()
+        self.broker.close()
+        self.broker_proxy.close()
+        self.cache.close()
+        self.cache_proxy.close()
+        self.database_proxy.close()
+        self.postgres.remove()
+
+
+@contextmanager
+def cluster(directory: Path, *, broker: str = "redis", fsync: bool = True, hurry: bool = False) -> Iterator[Cluster]:
+    """A cluster that runs, and is gone at the end.
+
+    Args:
+        fsync: whether its PostgreSQL waits for the disk.
+        hurry: whether what lasts for its own sake, such as a broker's absence, may be cut short.
+    """
+    with ExitStack() as stack:
+        started = Cluster(directory, broker=broker, fsync=fsync, hurry=hurry)
+        stack.callback(started.close)
+        started.set_up()
+        yield started
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there, and not only its number."""
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def stop_process(process: psutil.Process) -> None:
+    """SIGSTOP."""
+    os.kill(process.pid, signal.SIGSTOP)
+
+
+def continue_process(process: psutil.Process) -> None:
+    """SIGCONT."""
+    os.kill(process.pid, signal.SIGCONT)

@@ -1,0 +1,242 @@
+"""Messages that are no bells: a corpus for each broker, and a way to put any message on a queue as it is."""
+
+import base64
+import copy
+import json
+import pickle
+import uuid
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import amqp
+
+from tests.faults.brokers import Broker, Rabbit, Redis
+
+TASK = "inventory.reserve_stock"
+EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+HUGE = 50_000_000
+
+
+def bell(task: str = TASK) -> dict[str, Any]:
+    """A bell as Celery puts it on Redis; its body is not encoded yet."""
+    identity = str(uuid.uuid4())
+    return {
+        "body": [[], {}, dict(EMBED)],
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {
+            "lang": "py",
+            "task": task,
+            "id": identity,
+            "shadow": None,
+            "eta": None,
+            "expires": None,
+            "group": None,
+            "group_index": None,
+            "retries": 0,
+            "timelimit": [None, None],
+            "root_id": identity,
+            "parent_id": None,
+            "argsrepr": "()",
+            "kwargsrepr": "{}",
+            "origin": "gen1@host",
+            "ignore_result": True,
+            "replaced_task_nesting": 0,
+            "stamped_headers": None,
+            "stamps": {},
+        },
+        "properties": {
+            "correlation_id": identity,
+            "reply_to": str(uuid.uuid4()),
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": "inventory"},
+            "priority": 0,
+            "body_encoding": "base64",
+            "delivery_tag": str(uuid.uuid4()),
+        },
+    }
+
+
+def encoded(message: Any) -> bytes:
+    """A message as the bytes that Redis keeps."""
+    if isinstance(message, dict) and isinstance(message.get("body"), list):
+        message["body"] = base64.b64encode(json.dumps(message["body"]).encode()).decode()
+    return json.dumps(message).encode()
+
+
+def _with(path: str, value: Any) -> dict[str, Any]:
+    """A bell of which one part is another; a value of Ellipsis takes it away."""
+    message = copy.deepcopy(bell())
+    *parents, last = path.split(".")
+    place = message
+    for name in parents:
+        place = place[name]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return message
+
+
+#: What is wrong with a message of any broker: a part of the bell, and its value.
+PARTS: dict[str, tuple[str, Any]] = {
+    "no headers": ("headers", {}),
+    "no task": ("headers.task", ...),
+    "the task is null": ("headers.task", None),
+    "the task is a list": ("headers.task", ["inventory.reserve_stock"]),
+    "the task is a mapping": ("headers.task", {"a": 1}),
+    "the task is a number": ("headers.task", 7),
+    "an unknown task": ("headers.task", "os.system"),
+    "a task of Celery's own": ("headers.task", "celery.backend_cleanup"),
+    "a chord's unlocking": ("headers.task", "celery.chord_unlock"),
+    "a task named by 100 kB": ("headers.task", "x" * 100_000),
+    "no id": ("headers.id", ...),
+    "the id is null": ("headers.id", None),
+    "the id is a mapping": ("headers.id", {}),
+    "an id of 100 kB": ("headers.id", "i" * 100_000),
+    "an ETA": ("headers.eta", "2026-11-24T00:00:00+00:00"),
+    "an absurd ETA": ("headers.eta", "999999-99-99T99:99:99"),
+    "the ETA is a number": ("headers.eta", 2**62),
+    "it expires": ("headers.expires", "2020-01-01T00:00:00"),
+    "it expires never": ("headers.expires", "tomorrow"),
+    "an absurd time limit": ("headers.timelimit", ["a", "b"]),
+    "a time limit of one second": ("headers.timelimit", [1, 1]),
+    "the time limit is a number": ("headers.timelimit", 5),
+    "the time limit is too long": ("headers.timelimit", [1, 2, 3]),
+    "it was retried": ("headers.retries", 7),
+    "retries are text": ("headers.retries", "many"),
+    "it is of a group": ("headers.group", "g"),
+    "compressed": ("headers.compression", "application/x-gzip"),
+    "compressed in no known way": ("headers.compression", "nonsense"),
+    "yaml": ("content-type", "application/x-yaml"),
+    "msgpack": ("content-type", "application/x-msgpack"),
+    "pickle": ("content-type", "application/x-python-serialize"),
+    "no content type": ("content-type", None),
+    "a content type that there is not": ("content-type", "text/nonsense"),
+    "no encoding": ("content-encoding", None),
+    "an encoding that there is not": ("content-encoding", "klingon"),
+    "arguments": ("body", [[1, 2], {}, EMBED]),
+    "keyword arguments": ("body", [[], {"handler": "x"}, EMBED]),
+    "a callback": ("body", [[], {}, EMBED | {"callbacks": [{"task": "os.system", "args": ["true"]}]}]),
+    "a chain": ("body", [[], {}, EMBED | {"chain": [{"task": "orders.confirm_orders"}]}]),
+    "a chord": ("body", [[], {}, EMBED | {"chord": {"task": "celery.accumulate"}}]),
+    "a body too short": ("body", [[], {}]),
+    "a body of another shape": ("body", [{}, [], []]),
+    "a remote-control command": ("body", [{"method": "shutdown", "arguments": {}, "destination": None}]),
+    "an old protocol's message": ("body", [{"task": "inventory.reserve_stock", "id": "1", "args": [], "kwargs": {}}]),
+}
+
+
+def for_redis() -> Iterator[tuple[str, bytes]]:
+    """The corpus for Redis: what is wrong, and the item of the queue's list."""
+    for name, (path, value) in PARTS.items():
+        yield name, encoded(_with(path, value))
+    yield "bad base64", encoded(_with("body", "!!! this is not base64 !!!"))
+    yield "base64 of a wrong length", encoded(_with("body", "abcde"))
+    yield "a body that is a number", encoded(_with("body", 5))
+    yield "a body that is pickle", encoded(_with("body", base64.b64encode(pickle.dumps({"a": 1})).decode()))
+    yield "a body encoding that there is not", encoded(_with("properties.body_encoding", "rot13"))
+    yield (
+        "a compression bomb",
+        encoded(
+            _with("headers.compression", "zlib")
+            | {"body": base64.b64encode(zlib.compress(b"0" * 5_000_000)).decode(), "content-type": "application/json"}
+        ),
+    )
+    yield "no body", encoded(_with("body", ...))
+    yield "no properties", encoded(_with("properties", ...))
+    yield "properties are null", encoded(_with("properties", None))
+    yield "headers are null", encoded(_with("headers", None))
+    yield "headers are a list", encoded(_with("headers", ["task"]))
+    for name, raw in {
+        "nothing": b"",
+        "a number": b"42",
+        "null": b"null",
+        "a list": b"[]",
+        "text": b'"inventory.reserve_stock"',
+        "not JSON": b"{'task': 1}",
+        "JSON that ends": b'{"body": "W1t',
+        "not a number": b'{"body": NaN}',
+        "invalid UTF-8": b"\xff\xfe\x00\x80",
+        "zeros": bytes(1000),
+        "deep nesting": b"[" * 10_000,
+        "deep objects": b'{"a":' * 3_000,
+        "pickle as it is": pickle.dumps({"task": TASK}),
+        "a huge number": b"1" * 10_000,
+        "50 MB": b'{"body": "' + b"a" * HUGE + b'"}',
+    }.items():
+        yield name, raw
+
+
+def for_rabbitmq() -> Iterator[tuple[str, "amqp.Message"]]:
+    """The corpus for RabbitMQ: what is wrong, and the message."""
+    for name, (path, value) in PARTS.items():
+        yield name, amqp_message(_with(path, value))
+    plain = {"content_type": "application/json", "content_encoding": "utf-8"}
+    headers = bell()["headers"]
+    for name, body in {
+        "an empty body": b"",
+        "a body that is no JSON": b"{'a': 1",
+        "a body of zeros": bytes(1000),
+        "invalid UTF-8": b"\xff\xfe\x00\x80",
+        "pickle": pickle.dumps({"a": 1}),
+        "deep nesting": b"[" * 5_000,
+        "10 MB": b'[[], {}, {"a": "' + b"a" * 10_000_000 + b'"}]',
+    }.items():
+        yield name, amqp.Message(body, application_headers=headers, **plain)
+    yield "no headers at all", amqp.Message(b"[]", **plain)
+    yield "nothing at all", amqp.Message(b"")
+    yield (
+        "a compression bomb",
+        amqp.Message(zlib.compress(b"0" * 5_000_000), application_headers=headers | {"compression": "zlib"}, **plain),
+    )
+    yield (
+        "odd types in the headers",
+        amqp.Message(
+            b"[]", application_headers={"task": True, "id": -1.5, "timelimit": [None, [1, {"a": b"bytes"}]]}, **plain
+        ),
+    )
+
+
+def amqp_message(message: dict[str, Any]) -> "amqp.Message":
+    """A bell, or what became of one, as RabbitMQ gets it."""
+    return amqp.Message(
+        json.dumps(message["body"]).encode(),
+        application_headers=message["headers"],
+        content_type=message["content-type"],
+        content_encoding=message["content-encoding"],
+    )
+
+
+def put(broker: Broker, *, queue: str, largest: int) -> int:
+    """Put on a queue what there is for its broker, but for messages of more bytes; how many these are."""
+    if isinstance(broker, Rabbit):
+        messages = [message for _, message in for_rabbitmq() if len(message.body) <= largest]
+        with channel_of(broker) as channel:
+            for message in messages:
+                channel.basic_publish(message, routing_key=queue)
+        return len(messages)
+    assert isinstance(broker, Redis)
+    items = [item for _, item in for_redis() if len(item) <= largest]
+    broker.client.lpush(queue, *items)
+    return len(items)
+
+
+@contextmanager
+def channel_of(broker: Rabbit) -> Iterator["amqp.Channel"]:
+    """A channel past kombu and Celery, to publish messages by as they are."""
+    given = urlsplit(broker.direct_url)
+    connection = amqp.Connection(
+        f"{given.hostname}:{given.port}",
+        userid=given.username,
+        password=given.password,
+        virtual_host=given.path.removeprefix("/"),
+    )
+    connection.connect()
+    try:
+        yield connection.channel()
+    finally:
+        connection.close()

@@ -1,0 +1,222 @@
+"""A client that places orders over HTTP and keeps its own journal of what it asked for and what it was told.
+
+In Jepsen's words (https://jepsen.io/consistency/histories), an attempt ends acknowledged, cleanly refused, or unknown
+when no answer came: then it may have happened or not, and which is found by its lines, that no other attempt has.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import httpx
+
+from tests.faults.cluster import PRODUCTS, SCARCE
+
+CUSTOMERS = 8
+#: Each attempt has one line more than its digits to this base, so that no two have the same lines.
+BASE = 4
+#: Every so many attempts is for the scarce product too, and every so many acknowledged orders is called off again.
+SCARCE_EVERY, CANCEL_EVERY = 13, 9
+#: Seconds without an answer after which the client gives up.
+TIMEOUT = 20
+#: The web server closes what was idle for two seconds; what is sent just then gets no answer. So do it first.
+KEEPALIVE = httpx.Limits(keepalive_expiry=1)
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One order that the client asked for."""
+
+    number: int
+    customer: int
+    lines: dict[str, int]
+    outcome: str = "unknown"
+    status: int = 0
+    order_id: UUID | None = None
+    sent: float = 0.0
+    seconds: float = 0.0
+    #: The answer to a request to call it off: 0 when there was none, 200, 409, or another.
+    cancel: int = 0
+    #: Whether a fault of the web server or the database was on meanwhile, and one of the broker.
+    excused: bool = False
+    broker_down: bool = False
+    #: Whether a fault placed it, maybe among a crowd: the time that it took says nothing of the usual one.
+    apart: bool = False
+    #: The fault that was on when it was sent.
+    during: str = ""
+
+
+@dataclass
+class Conditions:
+    """What is wrong at the moment, as whoever injects faults says."""
+
+    excused: int = 0
+    broker_down: int = 0
+    during: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def on(self, *, excused: bool = False, broker_down: bool = False) -> Iterator[None]:
+        """While it lasts, attempts are marked so."""
+        with self.lock:
+            self.excused += excused
+            self.broker_down += broker_down
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.excused -= excused
+                self.broker_down -= broker_down
+
+
+def lines_of(number: int) -> dict[str, int]:
+    """The lines of an attempt: its number's digits as quantities, of one product each."""
+    lines, rest, place = {}, number + 1, 0
+    while rest:
+        rest, digit = divmod(rest, BASE)
+        if digit:
+            lines[PRODUCTS[place]] = digit
+        place += 1
+    if number % SCARCE_EVERY == 0:
+        lines[SCARCE] = 1
+    return lines
+
+
+class Client:
+    """Places orders from several threads, as fast as it is granted orders to place."""
+
+    def __init__(self, url: str, *, threads: int = 4, pause: float = 0.02) -> None:
+        self.url, self.pause = f"{url}/api/v1", pause
+        self.journal: list[Attempt] = []
+        self.conditions = Conditions()
+        self._granted = threading.Semaphore(0)
+        self._number = 0
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._tokens: list[str] = []
+        self.customers: list[UUID] = []
+        #: What ended a thread: a mistake of the client, never a fault of the system.
+        self.broken: list[BaseException] = []
+        #: Orders that are granted and not tried to the end.
+        self._open = 0
+        #: For orders placed in other threads than its own: so seldom that no connection would be kept as long.
+        self._http = httpx.Client(
+            trust_env=False, timeout=TIMEOUT, limits=httpx.Limits(max_keepalive_connections=0, max_connections=None)
+        )
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(threads)]
+
+    def start(self) -> None:
+        """Register the customers and be ready to place orders."""
+        with httpx.Client(trust_env=False, timeout=30) as http:
+            for number in range(CUSTOMERS):
+                email = f"customer{number}@example.org"
+                body = {"email": email, "password": PASSWORD, "name": f"Customer {number}"}
+                self.customers.append(UUID(http.post(f"{self.url}/users/", json=body).raise_for_status().json()["id"]))
+                token = http.post(f"{self.url}/auth/token/", json={"email": email, "password": PASSWORD})
+                self._tokens.append(token.raise_for_status().json()["access"])
+        for thread in self._threads:
+            thread.start()
+
+    def grant(self, orders: int) -> None:
+        """Let so many more orders be placed."""
+        with self._lock:
+            self._open += orders
+        self._granted.release(orders)
+
+    def place(self, *, more: Mapping[str, int] | None = None, backwards: bool = False) -> Attempt:
+        """Place one order at once, in the caller's thread, and give what became of it.
+
+        Args:
+            more: lines besides those that make it differ from any other.
+            backwards: ask for its lines in the opposite order.
+        """
+        attempt = self._attempt()
+        attempt.apart = True
+        attempt.lines.pop(SCARCE, None)  # whoever asks for these wants to know what becomes of them
+        attempt.lines |= more or {}
+        if backwards:
+            attempt.lines = dict(reversed(attempt.lines.items()))
+        self._place(self._http, attempt)
+        return attempt
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Call an order off."""
+        self._cancel(self._http, attempt)
+
+    def quiet(self) -> bool:
+        """Whether every granted order has been tried."""
+        if self.broken:
+            raise self.broken[0]
+        with self._lock:
+            return self._open == 0
+
+    def stop(self) -> Sequence[Attempt]:
+        """End, and give the journal."""
+        self._ended.set()
+        self._granted.release(len(self._threads))
+        for thread in self._threads:
+            thread.join(timeout=60)
+        self._http.close()
+        if self.broken:
+            raise self.broken[0]
+        return self.journal
+
+    def _work(self) -> None:
+        try:
+            with httpx.Client(trust_env=False, timeout=TIMEOUT, limits=KEEPALIVE) as http:
+                while True:
+                    self._granted.acquire()
+                    if self._ended.is_set():
+                        return
+                    try:
+                        attempt = self._attempt()
+                        self._place(http, attempt)
+                        if attempt.order_id and attempt.number % CANCEL_EVERY == 0:
+                            self._cancel(http, attempt)
+                    finally:
+                        with self._lock:
+                            self._open -= 1
+                    self._ended.wait(self.pause)
+        except BaseException as error:  # noqa: BLE001 - told by stop(), in the thread that can act on it
+            self.broken.append(error)
+
+    def _attempt(self) -> Attempt:
+        with self._lock:
+            number, self._number = self._number, self._number + 1
+            attempt = Attempt(number=number, customer=number % CUSTOMERS, lines=lines_of(number))
+            self.journal.append(attempt)
+        return attempt
+
+    def _headers(self, attempt: Attempt) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._tokens[attempt.customer]}"}
+
+    def _place(self, http: httpx.Client, attempt: Attempt) -> None:
+        lines = [{"sku": sku, "quantity": quantity} for sku, quantity in attempt.lines.items()]
+        attempt.sent, attempt.during = time.monotonic(), self.conditions.during
+        self._mark(attempt)
+        try:
+            answer = http.post(f"{self.url}/orders/", json={"lines": lines}, headers=self._headers(attempt))
+        except httpx.TransportError:
+            self._mark(attempt)
+            return
+        attempt.seconds, attempt.status = time.monotonic() - attempt.sent, answer.status_code
+        self._mark(attempt)
+        if answer.status_code == 201:
+            attempt.outcome, attempt.order_id = "acknowledged", UUID(answer.json()["id"])
+        elif answer.status_code < 500:
+            attempt.outcome = "refused"
+
+    def _cancel(self, http: httpx.Client, attempt: Attempt) -> None:
+        url = f"{self.url}/orders/{attempt.order_id}/cancel/"
+        try:
+            attempt.cancel = http.post(url, json={"reason": "test"}, headers=self._headers(attempt)).status_code
+        except httpx.TransportError:
+            attempt.cancel = -1
+
+    def _mark(self, attempt: Attempt) -> None:
+        attempt.excused |= self.conditions.excused > 0
+        attempt.broker_down |= self.conditions.broker_down > 0

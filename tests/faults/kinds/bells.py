@@ -1,0 +1,51 @@
+"""Too many bells: a bell is a look into the database, so any number of them does no harm."""
+
+import time
+
+from tests.faults.cluster import QUEUES, Cluster
+from tests.faults.journal import Client
+from tests.faults.kinds.registry import fault
+from tests.system import eventually
+
+BELLS = 10_000
+
+
+@fault("every bell sent ten times", area="message", seconds=3)
+def ten_times(cluster: Cluster, client: Client) -> None:
+    """By relays that ring each bell so often."""
+    bells = cluster.points / "bells"
+    relays = ("relay1", "relay2")
+    try:
+        for number, name in enumerate(relays, start=1):
+            cluster.terminate(name)
+            cluster.start_relay(number, FAULT_BELLS="10")
+
+        def rung_twice() -> bool:
+            client.grant(1)
+            time.sleep(0.1)  # so that there is more than one bell to ring, whatever a batch holds
+            return bells.exists() and bells.read_text().count("inventory.reserve_stock\n") >= 20
+
+        eventually(rung_twice, within=20, what="bells were sent ten times each")
+        cluster.last(5)
+        eventually(client.quiet, within=20, what="the orders are placed")
+    finally:
+        for name in relays:
+            if name in cluster.processes:
+                cluster.terminate(name)
+            cluster.start_named(name)
+        bells.unlink(missing_ok=True)
+
+
+@fault("ten thousand bells for nothing", area="message", seconds=20)
+def for_nothing(cluster: Cluster, client: Client) -> None:
+    """Put into all queues at once, while orders are placed; they are answered, and the orders flow."""
+    bells = BELLS // 10 if cluster.hurry else BELLS
+    handlers = cluster.sql("SELECT handler, max(queue) FROM bus_subscription GROUP BY handler ORDER BY handler")
+    cluster.broker.ring([handlers[number % len(handlers)] for number in range(bells)])
+    waiting = sum(cluster.broker.waiting(queue) for queue in QUEUES)
+    assert waiting > bells / 2, f"of {bells} bells only {waiting} wait"
+    client.grant(20)
+    eventually(client.quiet, within=30, what="the orders are placed")
+    eventually(
+        lambda: sum(cluster.broker.waiting(queue) for queue in QUEUES) < 50, within=120, what="the bells are answered"
+    )

@@ -1,0 +1,21 @@
+"""The cache, which only counts log-ins and registrations."""
+
+import httpx
+
+from tests.faults.cluster import Cluster
+from tests.faults.journal import PASSWORD, Client
+from tests.faults.kinds.registry import fault
+
+
+@fault("cache down", area="cache")
+def cache_down(cluster: Cluster, client: Client) -> None:
+    """Nobody is kept from logging in by it."""
+    cluster.cache_proxy.refuse(True)
+    try:
+        client.grant(4)
+        credentials = {"email": "customer0@example.org", "password": PASSWORD}
+        answer = httpx.post(f"{client.url}/auth/token/", json=credentials, trust_env=False, timeout=10)
+        assert answer.status_code == 200, answer.text
+        assert "the cache does not answer" in cluster.log("web").read_text()
+    finally:
+        cluster.cache_proxy.refuse(False)

@@ -1,0 +1,99 @@
+"""What people do to a running system: pause, stop a service, replay, prune."""
+
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.faults.cluster import Cluster
+from tests.faults.journal import Client
+from tests.faults.kinds.registry import fault
+from tests.system import eventually
+
+RESERVE = "inventory.reserve_stock"
+
+
+@fault("handler paused and resumed", area="hands", seconds=5)
+def paused(cluster: Cluster, client: Client) -> None:
+    """By manage.py pause and resume: what it is owed waits, others go on, and then it is handled."""
+    assert "They pause." in cluster.succeeds("pause", RESERVE, "--yes")
+    try:
+        eventually(lambda: not _owed(cluster, tried=True), within=20, what="what was in hand is finished")
+        [(done,)] = cluster.sql("SELECT count(*) FROM bus_receipt WHERE handler = %s", RESERVE)
+        client.grant(6)
+        eventually(client.quiet, within=30, what="the orders are placed")
+        waiting = _owed(cluster)
+        assert waiting >= 6, f"only {waiting} wait"
+        cluster.last(1)
+        assert cluster.sql("SELECT count(*) FROM bus_receipt WHERE handler = %s", RESERVE) == [(done,)], "it works on"
+    finally:
+        assert "They work again." in cluster.succeeds("resume", RESERVE, "--yes")
+
+
+def _owed(cluster: Cluster, *, tried: bool = False) -> int:
+    rows = cluster.sql(
+        "SELECT count(*) FROM bus_delivery WHERE handler = %s AND dead_at IS NULL AND (attempts > 0 OR NOT %s)",
+        *(RESERVE, tried),
+    )
+    return int(rows[0][0])
+
+
+@fault("one service stopped for minutes", area="hands", seconds=60)
+def service_stopped(cluster: Cluster, client: Client) -> None:
+    """No worker of the orders service: orders are taken and their stock reserved; they are confirmed later."""
+    names = cluster.workers("orders")
+    try:
+        for name in names:
+            cluster.terminate(name)
+        [(before,)] = cluster.sql("SELECT count(*) FROM bus_receipt WHERE handler = %s", RESERVE)
+        for _ in range(60):
+            client.grant(1)
+            cluster.last(1)
+        eventually(client.quiet, within=30, what="the orders are placed")
+        flowed = "SELECT count(*) FROM bus_receipt WHERE handler = %s"
+        eventually(
+            lambda: cluster.sql(flowed, RESERVE)[0][0] >= before + 60, within=10, what="the rest flows meanwhile"
+        )
+        [(waiting,)] = cluster.sql(
+            "SELECT count(*) FROM bus_delivery WHERE handler LIKE 'orders.%%' AND attempts = %s", 0
+        )
+        assert waiting >= 60, f"only {waiting} wait for the orders service"
+    finally:
+        for name in names:
+            if name not in cluster.processes:
+                cluster.start_worker(name[:-1], int(name[-1]), wait=False)
+        for name in names:
+            cluster.wait_for_worker(name[:-1], int(name[-1]))
+
+
+@fault("replay and prune while workers run, twice", area="hands", seconds=10)
+def replay_and_prune(cluster: Cluster, client: Client) -> None:
+    """Two replays and a pruning at the same time, under load, and all of it once more."""
+    commands = (
+        ("replay", "--type", "orders.order_placed", "--yes"),
+        ("replay", "--type", "inventory.stock_reserved", "--yes"),
+        ("prune_events", "--keep", "0s", "--chunk", "20", "--yes"),
+    )
+    ended = threading.Event()
+
+    def load() -> None:
+        while not ended.is_set():
+            client.grant(1)
+            ended.wait(0.5)
+
+    replayed = pruned = 0
+    with ThreadPoolExecutor() as pool:
+        loading = pool.submit(load)
+        try:
+            for _ in range(2):
+                for said in pool.map(lambda command: cluster.succeeds(*command), commands):
+                    replayed += sum(
+                        int(number) for number in re.findall(r"(\d+) deliveries of \d+ events are due", said)
+                    )
+                    pruned += sum(int(number) for number in re.findall(r"(\d+) events, .* are gone", said))
+        finally:
+            ended.set()
+            loading.result()
+    assert replayed, "nothing was replayed"
+    assert pruned, "nothing was pruned"
+    eventually(client.quiet, within=30, what="the orders are placed")
+    eventually(lambda: not cluster.unsettled(), within=30, what="what was replayed is handled")

@@ -1,0 +1,178 @@
+"""Restarts one after another under load: of one release, and from it to the next and back."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from tests.faults.cluster import QUEUES, Cluster
+from tests.faults.journal import Client
+from tests.faults.kinds.registry import fault
+from tests.system import ROOT, eventually
+
+PARTS = ("project", "users", "orders", "inventory", "tests")
+#: What makes the next release of this one: a file, what is there, and what comes in its place. It adds a column, as
+#: migrations may only add (docs/operations.md), and a field without a default to an event: a new version, that is.
+CHANGES = (
+    ("project/events.py", "import Event\n", "import Event, upcast\n"),
+    ("project/events.py", 'name="orders.order_placed", ', 'name="orders.order_placed", version=2, '),
+    ("project/events.py", "    lines: list[Line]\n", "    lines: list[Line]\n    channel: str\n"),
+    ("orders/operations/placing.py", "lines=list(order.lines),", 'channel="next", lines=list(order.lines),'),
+    ("orders/operations/placing.py", "total, reason, is_welcome)", "total, reason, is_welcome, channel)"),
+    ("orders/operations/placing.py", "total, '', is_welcome FROM", "total, '', is_welcome, 'next' FROM"),
+    (
+        "orders/models.py",
+        "    placed_at = ",
+        '    channel = models.CharField(max_length=20, default="", db_default="")\n    placed_at = ',
+    ),
+)
+UPCASTER = """
+
+@upcast(OrderPlaced, from_version=1)
+def say_the_channel(data: dict) -> dict:
+    return {**data, "channel": "this"}
+"""
+MIGRATION = """
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("orders", "{last}")]
+    operations = [migrations.AddField("order", "channel", models.CharField(max_length=20, default="", db_default=""))]
+"""
+
+
+def end(cluster: Cluster, name: str) -> None:
+    """End a process by SIGTERM, which must take it as an orderly end."""
+    process = cluster.processes[name]
+    cluster.terminate(name)
+    assert process.returncode == 0, f"{name} ended with {process.returncode}"
+
+
+def roll_workers(cluster: Cluster, client: Client, *, number: int, **environment: str) -> None:
+    """Restart the worker of a number of each queue, one after another, while its neighbour goes on."""
+    for queue in QUEUES:
+        client.grant(1)
+        end(cluster, f"{queue}{number}")
+        cluster.start_worker(queue, number, wait=False, **environment)
+    for queue in QUEUES:
+        cluster.wait_for_worker(queue, number)
+
+
+def roll_relays(cluster: Cluster) -> None:
+    """Restart one relay after the other."""
+    for number in (1, 2):
+        end(cluster, f"relay{number}")
+        cluster.start_relay(number)
+
+
+def roll_web(cluster: Cluster) -> None:
+    """Have new requests go to a new web server, and end the old one once that answers."""
+    old = cluster.processes["web"]
+    try:
+        cluster.start_web()
+    finally:
+        old.terminate()
+        old.wait(timeout=40)
+    assert old.returncode == 0, f"the web server ended with {old.returncode}"
+
+
+def replace(cluster: Cluster, *, wrong: Callable[[psutil.Process], bool]) -> None:
+    """Start what is missing, and again what is wrong."""
+    started = []
+    for name in ("web", "relay1", "relay2", *cluster.workers()):
+        if name in cluster.processes:
+            if not wrong(cluster.main(name)):
+                continue
+            cluster.kill(name)
+        if name in cluster.workers():
+            started.append((name[:-1], int(name[-1])))
+            cluster.start_worker(*started[-1], wait=False)
+        else:
+            cluster.start_named(name)
+    for queue, number in started:
+        cluster.wait_for_worker(queue, number)
+
+
+@fault("rolling restart by SIGTERM", area="release", seconds=15)
+def rolling_restart(cluster: Cluster, client: Client) -> None:
+    """Each worker in turn, under load; each ends in order."""
+    before = {name: cluster.main(name).pid for name in cluster.workers()}
+    for number in (1, 2):
+        roll_workers(cluster, client, number=number)
+    assert not [name for name, pid in before.items() if cluster.main(name).pid == pid]
+
+
+def next_release(directory: Path) -> Path:
+    """Make the release that comes after this one, if it is not there yet."""
+    if directory.exists():
+        return directory
+    for part in PARTS:
+        shutil.copytree(ROOT / part, directory / part)
+    shutil.copy2(ROOT / "manage.py", directory)
+    for file, old, new in CHANGES:
+        code = (directory / file).read_text()
+        assert code.count(old) == 1, f"{file} has {old!r} {code.count(old)} times"
+        (directory / file).write_text(code.replace(old, new))
+    with (directory / "project/events.py").open("a") as events:
+        events.write(UPCASTER)
+    migrations = directory / "orders/migrations"
+    last = max(file.stem for file in migrations.glob("[0-9]*.py"))
+    (migrations / f"{int(last[:4]) + 1:04}_channel.py").write_text(MIGRATION.format(last=last))
+    return directory
+
+
+@fault("upgrade to the next release and back", area="release", seconds=60)
+def upgrade_and_back(cluster: Cluster, client: Client) -> None:
+    """As docs/operations.md says: migrate, workers, relays, web; then web, relays, workers. Nobody is refused."""
+    eventually(client.quiet, within=20, what="the orders from before are placed")
+    first, since = len(client.journal), cluster.now()
+    try:
+        cluster.release = next_release(cluster.directory / "next")
+        cluster.succeeds("migrate", "--verbosity", "0")
+        for number in (1, 2):
+            roll_workers(cluster, client, number=number)
+        drained_with(cluster, client, orders=4)
+        assert versions(cluster, since=since) == {1}, "an old release published a new version"
+        roll_relays(cluster)
+        client.grant(4)
+        roll_web(cluster)
+        assert {Path(cluster.main(name).cwd()) for name in cluster.processes} == {cluster.release}
+        drained_with(cluster, client, orders=4)
+        assert versions(cluster, since=since) == {1, 2}, "the new release published no new version"
+
+        cluster.release = ROOT
+        client.grant(4)
+        roll_web(cluster)
+        roll_relays(cluster)
+        eventually(lambda: not owed(cluster, version=2), within=10, what="what only the next release knows is done")
+        for number in (2, 1):
+            roll_workers(cluster, client, number=number)
+        drained_with(cluster, client, orders=4)
+    finally:
+        cluster.release = ROOT
+        replace(cluster, wrong=lambda process: Path(process.cwd()) != ROOT)
+    channels = dict(cluster.sql("SELECT channel, count(*) FROM orders_order WHERE placed_at > %s GROUP BY 1", since))
+    assert set(channels) == {"", "next"}, channels
+    refused = [attempt for attempt in client.journal[first:] if attempt.outcome != "acknowledged"]
+    assert not refused, refused
+
+
+def drained_with(cluster: Cluster, client: Client, *, orders: int) -> None:
+    """Place orders, and wait until everything is handled."""
+    client.grant(orders)
+    eventually(client.quiet, within=20, what="the orders are placed")
+    eventually(lambda: not cluster.unsettled(), within=20, what="everything is settled")
+
+
+def versions(cluster: Cluster, *, since: object) -> set[int]:
+    """The versions of OrderPlaced that were published since a moment."""
+    query = "SELECT DISTINCT version FROM bus_event WHERE type = 'orders.order_placed' AND time > %s"
+    return {row[0] for row in cluster.sql(query, since)}
+
+
+def owed(cluster: Cluster, *, version: int) -> bool:
+    """Whether anything of a version of OrderPlaced is not done yet."""
+    query = "SELECT 1 FROM bus_delivery d JOIN bus_event e ON e.id = d.event_id WHERE e.type = %s AND e.version = %s"
+    return bool(cluster.sql(query, "orders.order_placed", version))

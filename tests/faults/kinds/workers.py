@@ -1,0 +1,132 @@
+"""Workers that are killed or stopped, at each step of the protocol, and killed group by group."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+
+import psutil
+
+from tests.faults.cluster import QUEUES, Cluster
+from tests.faults.journal import Client
+from tests.faults.kinds.registry import fault
+from tests.system import eventually
+
+
+def fall_at(cluster: Cluster, client: Client, point: str) -> None:
+    """Have one child die at a point of the protocol while it reserves stock, with work there to get to it."""
+    cluster.arm(point, action="kill", handler="inventory.reserve_stock")
+    client.grant(4)
+    cluster.fired(point)
+
+
+@fault("worker child killed before its claim commits", area="worker")
+def before_claim_commits(cluster: Cluster, client: Client) -> None:
+    fall_at(cluster, client, "claiming")
+
+
+@fault("worker child killed between claim and handler", area="worker")
+def between_claim_and_handler(cluster: Cluster, client: Client) -> None:
+    fall_at(cluster, client, "claimed")
+
+
+@fault("worker child killed in mid-transaction", area="worker")
+def in_mid_transaction(cluster: Cluster, client: Client) -> None:
+    fall_at(cluster, client, "handling")
+
+
+@fault("worker child killed between COMMIT and its next claim", area="worker")
+def after_commit(cluster: Cluster, client: Client) -> None:
+    fall_at(cluster, client, "handled")
+
+
+def stop_at(cluster: Cluster, client: Client, point: str) -> int:
+    """Have one child stop at a point of the protocol while it reserves stock; its pid."""
+    cluster.arm(point, action="stop", handler="inventory.reserve_stock")
+    client.grant(4)
+    return cluster.fired(point)
+
+
+def works_again(cluster: Cluster, client: Client, pid: int) -> None:
+    """Place orders until a child that was stopped has done something since; what it had in hand lies behind it then."""
+    since = cluster.now()
+
+    def has_a_receipt() -> bool:
+        client.grant(1)
+        eventually(client.quiet, within=20, what="the orders are placed")
+        return bool(
+            cluster.sql("SELECT 1 FROM bus_receipt WHERE worker LIKE %s AND ended_at > %s LIMIT 1", f"%:{pid}", since)
+        )
+
+    eventually(has_a_receipt, within=20, what="the worker that was stopped works again")
+
+
+@fault("worker stopped past its lease, then continued", area="worker", seconds=4)
+def stopped_past_its_lease(cluster: Cluster, client: Client) -> None:
+    """Between claim and handler. A neighbour does what it had claimed, and it finds that nothing of that is its own."""
+    stopped = stop_at(cluster, client, "claimed")
+    try:
+        claimed = [
+            row[0]
+            for row in cluster.sql(
+                "SELECT id FROM bus_delivery WHERE handler = 'inventory.reserve_stock' AND attempts > 0"
+            )
+        ]
+        assert claimed, "it has claimed nothing"
+        eventually(lambda: not cluster.unsettled(), within=20, what="its neighbour has done everything")
+        assert psutil.Process(stopped).status() == psutil.STATUS_STOPPED
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    works_again(cluster, client, stopped)
+    receipts = cluster.sql("SELECT attempts, worker FROM bus_receipt WHERE delivery_id = ANY(%s)", claimed)
+    assert max(attempts for attempts, _ in receipts) > 1, "nobody had to claim anything again"
+    assert not [worker for _, worker in receipts if worker.endswith(f":{stopped}")], "it did what was not its own"
+
+
+#: Sessions that hold rows of stock, and have said nothing for a second.
+HOLDING = """
+    SELECT DISTINCT a.pid FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid
+    WHERE a.state = 'idle in transaction' AND a.state_change < clock_timestamp() - interval '1 second'
+        AND l.relation = 'inventory_stock'::regclass AND l.mode IN ('RowShareLock', 'RowExclusiveLock')
+"""
+
+
+@fault("worker stopped while it holds stock rows", area="worker", seconds=8)
+def stopped_while_it_holds_rows(cluster: Cluster, client: Client) -> None:
+    """Its session is ended by its time-out, and its neighbours have drained before it goes on."""
+    stopped = stop_at(cluster, client, "handling")
+    try:
+        [session] = eventually(lambda: cluster.sql(HOLDING), within=4, what="a silent session holds rows of stock")
+        client.grant(4)
+        eventually(client.quiet, within=20, what="the orders are placed")
+        eventually(lambda: not cluster.unsettled(), within=20, what="its neighbours have done everything")
+        assert not cluster.sql("SELECT 1 FROM pg_stat_activity WHERE pid = %s", *session), "its session is still there"
+        assert psutil.Process(stopped).status() == psutil.STATUS_STOPPED
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    works_again(cluster, client, stopped)
+
+
+@fault("whole worker groups killed again and again", area="worker", seconds=15)
+def groups_killed(cluster: Cluster, client: Client) -> None:
+    """Main process and child at once, one worker of each queue after another; some before they are up again."""
+    killed: list[psutil.Process] = []
+    for _ in range(1 if cluster.hurry else 2):
+        for queue in QUEUES:
+            name = cluster.random.choice(cluster.workers(queue))
+            client.grant(2)
+            time.sleep(cluster.random.uniform(0, 0.2))
+            killed += [cluster.main(name), *cluster.main(name).children()]
+            cluster.kill(name)
+            cluster.start_worker(queue, int(name[-1]), wait=False)
+    eventually(lambda: not [p for p in killed if runs(p)], within=10, what="all that was killed is gone")
+    for queue in QUEUES:
+        for number in (1, 2):
+            cluster.wait_for_worker(queue, number)
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether a process is there and no mere entry of a table."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False

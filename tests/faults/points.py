@@ -1,0 +1,71 @@
+"""Fault points: imported only into workers that a test starts with `celery ... worker -I tests.faults.points`.
+
+FAULT_BATCH sets how many deliveries are claimed at once. FAULT_KILL_IN_RESERVE names a file: the first process that
+gets there, after its stock update and before its COMMIT, writes down what it saw from inside its transaction and kills
+itself. FAULT_MENDED names a file: once it is there, `poisoned` fails no more.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.db import connection
+
+from inventory import operations
+from inventory.models import Stock
+from project.bus import consumer
+from project.bus.consumer import subscribe
+from project.events import OrderPlaced
+from tests.bus.events import Pinged
+
+_reserve_stock = operations.reserve_stock
+
+
+def reserve_stock_and_maybe_die(*, orders: Sequence[OrderPlaced]) -> None:
+    _reserve_stock(orders=orders)
+    evidence = Path(os.environ["FAULT_KILL_IN_RESERVE"])
+    if not evidence.exists():
+        seen = {
+            "reserved": sum(Stock.objects.values_list("reserved", flat=True)),
+            "in_transaction": connection.in_atomic_block,
+            "pid": os.getpid(),
+        }
+        evidence.write_text(json.dumps(seen))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+consumer.BATCH = int(os.environ.get("FAULT_BATCH", consumer.BATCH))
+if "FAULT_KILL_IN_RESERVE" in os.environ:
+    operations.reserve_stock = reserve_stock_and_maybe_die
+
+
+@subscribe(Pinged, batch=True, attempts=3)
+def raise_on_42(events: Sequence[Pinged]) -> None:
+    """Fails for one event."""
+    if any(event.number == 42 for event in events):
+        raise ValueError("42 cannot be handled")
+
+
+@subscribe(Pinged, batch=True, attempts=2)
+def die_on_42(events: Sequence[Pinged]) -> None:
+    """Kills its process for one event."""
+    if any(event.number == 42 for event in events):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+#: Events that `poisoned` raises for, and those that kill its process.
+RAISING, KILLING = (150, 151, 700), (400, 999)
+
+
+@subscribe(Pinged, batch=True, attempts=3)
+def poisoned(events: Sequence[Pinged]) -> None:
+    """Fails for a few events, in both ways, until it is mended."""
+    if Path(os.environ["FAULT_MENDED"]).exists():
+        return
+    for event in events:
+        if event.number in KILLING:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if event.number in RAISING:
+            raise ValueError(f"{event.number} cannot be handled")

@@ -1,0 +1,112 @@
+"""A TCP proxy that can stop forwarding, refuse, and swallow one reply."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+#: What PostgreSQL answers to a COMMIT: CommandComplete, a length, the tag.
+COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
+
+
+class Proxy:
+    """Forwards connections to a unix socket or a TCP address, in a thread of its own."""
+
+    def __init__(self, *, to: Callable[[], Path | tuple[str, int]]) -> None:
+        self._to = to
+        self._refusing = False
+        self._swallow: bytes | None = None
+        self._swallow_of: Callable[[int], bool] = bool
+        self.swallowed = 0
+        self._open: set[asyncio.StreamWriter] = set()
+        #: Connections whose bytes go nowhere, to their end.
+        self._black_holes: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server = self._run(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.port: int = self._server.sockets[0].getsockname()[1]
+
+    def stop_forwarding(self) -> int:
+        """Half-open: every connection there is stays open, and not a byte passes it any more, ever.
+
+        Returns:
+            How many connections these are.
+        """
+        self._call(lambda: self._black_holes.update(self._open))
+        return len(self._black_holes) // 2
+
+    def refuse(self, refuse: bool) -> None:
+        """Close what is open and refuse what comes; or no longer."""
+        self._refusing = refuse
+        if refuse:
+            self.cut()
+
+    def cut(self) -> None:
+        """Close every connection."""
+        self._call(lambda: [writer.transport.abort() for writer in list(self._open)])
+
+    def swallow(self, reply: bytes | None, *, of: Callable[[int], bool] = bool) -> None:
+        """Cut the next connection whose server sends this, before its client sees it; None: no longer.
+
+        Args:
+            of: whether a connection is meant, given its client's port; all by default.
+        """
+        self._swallow, self._swallow_of = reply, of
+
+    def close(self) -> None:
+        """End."""
+        self._server.close()
+        self.cut()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._refusing:
+            writer.transport.abort()
+            return
+        to = self._to()
+        try:
+            opened = asyncio.open_unix_connection(str(to)) if isinstance(to, Path) else asyncio.open_connection(*to)
+            there_reader, there_writer = await opened
+        except OSError:
+            writer.transport.abort()
+            return
+        ends = (writer, there_writer)
+        self._open.update(ends)
+        try:
+            await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer, replies=True))
+        finally:
+            for end in ends:
+                end.transport.abort()
+                self._open.discard(end)
+                self._black_holes.discard(end)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, replies: bool = False) -> None:
+        with suppress(OSError, asyncio.CancelledError):
+            while data := await reader.read(65536):
+                if writer in self._black_holes:
+                    continue
+                if replies and self._is_to_swallow(data, port=writer.get_extra_info("peername")[1]):
+                    self._swallow = None
+                    self.swallowed += 1
+                    break
+                writer.write(data)
+                await writer.drain()
+        if writer not in self._black_holes:
+            writer.transport.abort()
+
+    def _is_to_swallow(self, data: bytes, *, port: int) -> bool:
+        return self._swallow is not None and self._swallow in data and self._swallow_of(port)
+
+    def _call(self, function: Callable[[], Any]) -> None:
+        async def run() -> None:
+            function()
+
+        self._run(run())
+
+    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=10)

@@ -1,0 +1,220 @@
+"""What became of it all, asked of the database and the mail server by statements that share nothing with the product.
+
+In Jepsen's words: lost is what was acknowledged and is not there, or not finished; duplicated, what was applied more
+than once; unexpected, anything else that must not be.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from tests.faults import own
+from tests.faults.cluster import Cluster
+from tests.faults.journal import Attempt
+
+STEPS = {
+    "": {"placed"},
+    "placed": {"confirmed", "rejected", "cancelled"},
+    "confirmed": {"cancelled"},
+    "rejected": set(),
+    "cancelled": set(),
+}
+
+#: All events there were and all receipts, the pruned ones too.
+EVENTS = "(SELECT id, type FROM bus_event UNION ALL SELECT id, type FROM faults_pruned_event) e"
+RECEIPTS = """(SELECT delivery_id, event_id, handler, outcome FROM bus_receipt
+    UNION ALL SELECT delivery_id, event_id, handler, outcome FROM faults_pruned_receipt) r"""
+
+
+@dataclass
+class Verdict:
+    """What was found. Each of the three lists is empty when the promise was kept."""
+
+    attempted: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+    unknown: int = 0
+    unknown_done: int = 0
+    completed: int = 0
+    rejected: int = 0
+    cancelled: int = 0
+    lost: list[str] = field(default_factory=list)
+    duplicated: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    units_journal: int = 0
+    units_ledger: int = 0
+    mails_owed: int = 0
+    mails_missing: int = 0
+    mails_repeated: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was lost, nothing doubled, and nothing is amiss."""
+        return not (self.lost or self.duplicated or self.unexpected) and self.units_journal == self.units_ledger
+
+
+def judge(cluster: Cluster, journal: Sequence[Attempt], *, mails: bool = True) -> Verdict:
+    """Compare the journal with the database and, if wanted, the mails."""
+    verdict = Verdict(attempted=len(journal))
+    count = Counter(attempt.outcome for attempt in journal)
+    verdict.acknowledged, verdict.refused, verdict.unknown = (
+        count[name] for name in ("acknowledged", "refused", "unknown")
+    )
+    orders = _orders(cluster)
+    states = _match(verdict, journal, orders)
+    _histories(verdict, cluster, states)
+    _bus(verdict, cluster, mails=mails)
+    _own(verdict, cluster)
+    _ledger(verdict, cluster, states, orders)
+    if mails:
+        _mails(verdict, cluster)
+    return verdict
+
+
+def orders_with(cluster: Cluster, lines: Mapping[str, int]) -> list[UUID]:
+    """The orders of just these lines: no other attempt has those of one."""
+    rows = cluster.sql(
+        "SELECT order_id FROM orders_orderline GROUP BY 1 HAVING jsonb_object_agg(sku, quantity) = %s::jsonb",
+        json.dumps(lines),
+    )
+    return [order_id for (order_id,) in rows]
+
+
+def _orders(cluster: Cluster) -> dict[UUID, tuple[str, dict[str, int]]]:
+    orders: dict[UUID, tuple[str, dict[str, int]]] = {
+        order_id: (status, {}) for order_id, status in cluster.sql("SELECT id, status FROM orders_order")
+    }
+    for order_id, sku, quantity in cluster.sql("SELECT order_id, sku, quantity FROM orders_orderline"):
+        orders[order_id][1][sku] = orders[order_id][1].get(sku, 0) + quantity
+    return orders
+
+
+def _match(
+    verdict: Verdict, journal: Sequence[Attempt], orders: dict[UUID, tuple[str, dict[str, int]]]
+) -> dict[UUID, str]:
+    """Find each attempt's order: by its id if it was acknowledged, else by its lines, which no other attempt has."""
+    attempts = {tuple(sorted(attempt.lines.items())): attempt for attempt in journal}
+    states = {}
+    seen = Counter[int]()
+    for order_id, (status, lines) in orders.items():
+        attempt = attempts.get(tuple(sorted(lines.items())))
+        if attempt is None:
+            verdict.unexpected.append(f"order {order_id} was never asked for")
+            continue
+        seen[attempt.number] += 1
+        if attempt.order_id not in (None, order_id):
+            verdict.duplicated.append(f"attempt {attempt.number} made the orders {attempt.order_id} and {order_id}")
+        if attempt.outcome == "refused":
+            verdict.unexpected.append(f"attempt {attempt.number} was refused ({attempt.status}) and made {order_id}")
+        if attempt.cancel == 200 and status != "cancelled":
+            verdict.lost.append(f"the cancellation of order {order_id}, which is {status}")
+        states[order_id] = status
+        verdict.unknown_done += attempt.outcome == "unknown"
+    for attempt in journal:
+        if seen[attempt.number] > 1:
+            verdict.duplicated.append(f"attempt {attempt.number} made {seen[attempt.number]} orders")
+        if attempt.order_id is not None and attempt.order_id not in orders:
+            verdict.lost.append(f"order {attempt.order_id} was acknowledged and is not there")
+    for order_id, status in states.items():
+        if status == "placed":
+            verdict.lost.append(f"order {order_id} was never settled")
+    tally = Counter(states.values())
+    verdict.completed, verdict.rejected, verdict.cancelled = (
+        tally[name] for name in ("confirmed", "rejected", "cancelled")
+    )
+    return states
+
+
+def _histories(verdict: Verdict, cluster: Cluster, states: dict[UUID, str]) -> None:
+    at: dict[UUID, str] = {}
+    rows = cluster.sql("SELECT order_id, from_status, to_status FROM orders_orderchange ORDER BY order_id, sequence")
+    for order_id, before, after in rows:
+        if at.get(order_id, "") != before or after not in STEPS[before]:
+            verdict.unexpected.append(f"order {order_id} went from {at.get(order_id)} by {before} to {after}")
+        at[order_id] = after
+    for order_id, status in states.items():
+        if at.get(order_id) != status:
+            verdict.unexpected.append(f"order {order_id} is {status}, its history ends {at.get(order_id)}")
+
+
+def _bus(verdict: Verdict, cluster: Cluster, *, mails: bool) -> None:
+    both = cluster.sql(f"SELECT id FROM bus_delivery INTERSECT SELECT delivery_id FROM {RECEIPTS}")
+    verdict.unexpected += [f"delivery {row[0]} is both owed and done" for row in both]
+    for event_id, handler in cluster.sql(f"""
+        SELECT e.id, s.handler FROM {EVENTS} JOIN bus_subscription s ON s.event_type = e.type AND s.active
+        WHERE s.handler NOT LIKE 'faults.%' AND (e.id, s.handler) NOT IN (
+            SELECT r.event_id, r.handler FROM {RECEIPTS} WHERE r.outcome = 'done')
+    """):
+        if mails or not handler.startswith("users.email"):
+            verdict.lost.append(f"event {event_id} was never handled by {handler}")
+    dead = cluster.sql(
+        "SELECT handler, count(*) FROM bus_delivery WHERE dead_at IS NOT NULL AND NOT handler = ANY(%s) GROUP BY 1",
+        cluster.dead_expected,
+    )
+    verdict.unexpected += [f"{number} dead letters of {handler}" for handler, number in dead]
+
+
+def _own(verdict: Verdict, cluster: Cluster) -> None:
+    """The runner's own events had their effect once, and poison had none."""
+    effects = own.effects(cluster)
+    for event_id in cluster.owed.keys() | effects.keys():
+        owed, had = cluster.owed.get(event_id, 0), effects[event_id]
+        if had != owed:
+            (verdict.lost if had < owed else verdict.duplicated).append(f"event {event_id} had its effect {had} times")
+
+
+def _ledger(
+    verdict: Verdict, cluster: Cluster, states: dict[UUID, str], orders: dict[UUID, tuple[str, dict[str, int]]]
+) -> None:
+    """Each confirmed order's units are reserved once, each other's not at all, and stock is what its ledger says."""
+    held: dict[UUID, Counter[str]] = {}
+    times: Counter[tuple[UUID, str, bool]] = Counter()
+    for order_id, sku, delta in cluster.sql("""
+        SELECT m.order_id, p.sku, m.reserved_delta FROM inventory_movement m
+        JOIN inventory_stock s ON s.id = m.stock_id JOIN inventory_product p ON p.id = s.product_id
+        WHERE m.order_id IS NOT NULL
+    """):
+        held.setdefault(order_id, Counter())[sku] += delta
+        times[order_id, sku, delta > 0] += 1
+    for (order_id, sku, reserved), number in times.items():
+        if number > 1:
+            what = "reserved" if reserved else "released"
+            verdict.duplicated.append(f"order {order_id}: {sku} was {what} {number} times")
+    for order_id, status in states.items():
+        wanted = orders[order_id][1] if status == "confirmed" else {}
+        units = {sku: number for sku, number in held.pop(order_id, Counter()).items() if number}
+        verdict.units_journal += sum(wanted.values())
+        if units != wanted:
+            verdict.unexpected.append(f"order {order_id} is {status} and holds {units} instead of {wanted}")
+    verdict.unexpected += [f"order {order_id} holds stock and does not exist" for order_id in held]
+    verdict.units_ledger = cluster.sql("SELECT coalesce(sum(reserved_delta), 0) FROM inventory_movement")[0][0]
+    for name, *figures in cluster.sql("""
+        SELECT p.sku, s.on_hand, s.reserved, coalesce(m.on_hand, 0), coalesce(m.reserved, 0), coalesce(r.units, 0)
+        FROM inventory_stock s JOIN inventory_product p ON p.id = s.product_id
+        LEFT JOIN (SELECT stock_id, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved
+                   FROM inventory_movement GROUP BY 1) m ON m.stock_id = s.id
+        LEFT JOIN (SELECT stock_id, sum(quantity) AS units FROM inventory_reservation
+                   WHERE state = 'active' GROUP BY 1) r ON r.stock_id = s.id
+        WHERE s.on_hand <> coalesce(m.on_hand, 0) OR s.reserved <> coalesce(m.reserved, 0)
+            OR s.reserved <> coalesce(r.units, 0) OR s.reserved < 0 OR s.reserved > s.on_hand
+    """):
+        verdict.unexpected.append(f"drift of {name}: stock, ledger and reservations say {[str(f) for f in figures]}")
+
+
+def _mails(verdict: Verdict, cluster: Cluster) -> None:
+    """A mail for each event that owes one; a repeat has the Message-ID of its first, so different ones are as many."""
+    owed = cluster.sql(f"""
+        SELECT count(*) FROM {EVENTS} JOIN bus_subscription s ON s.event_type = e.type
+        WHERE s.handler LIKE 'users.email%'
+    """)[0][0]
+    taken: Any = cluster.mail.taken
+    verdict.mails_owed = int(owed)
+    verdict.mails_missing = max(0, int(owed) - len(taken))
+    verdict.mails_repeated = sum(taken.values()) - len(taken)
+    if verdict.mails_missing:
+        verdict.lost.append(f"{verdict.mails_missing} mails")
+    if len(taken) > owed:
+        verdict.unexpected.append(f"{len(taken) - owed} mails have a Message-ID of their own and were not owed")

@@ -1,0 +1,99 @@
+import pytest
+from django.core.management import call_command
+from django.db import IntegrityError, connection, transaction
+
+from inventory import operations
+from inventory.models import Movement
+from tests.inventory.helpers import placed, stocked
+
+pytestmark = pytest.mark.django_db
+postgresql_only = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no such statement")
+sqlite_only = pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL has no such statement")
+
+
+def run(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def refused(sql: str, match: str | None = None) -> None:
+    with pytest.raises(IntegrityError, match=match), transaction.atomic():
+        run(sql)
+
+
+@pytest.fixture
+def mugs():
+    """Ten on hand at one place, four of them reserved."""
+    stocked("MUG", north=10)
+    operations.reserve_stock(orders=[placed(MUG=4)])
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("UPDATE inventory_movement SET reason = 'nothing to see'", "UPDATE"),
+        ("UPDATE inventory_movement SET on_hand_delta = 11 WHERE kind = 'received'", "UPDATE"),
+        ("DELETE FROM inventory_movement", "DELETE"),
+        ("DELETE FROM inventory_movement WHERE kind = 'received'", "DELETE"),
+        pytest.param("TRUNCATE inventory_movement", "TRUNCATE", marks=postgresql_only),
+        pytest.param("TRUNCATE inventory_stock CASCADE", "TRUNCATE", marks=postgresql_only),
+        pytest.param(
+            "REPLACE INTO inventory_movement SELECT * FROM inventory_movement WHERE kind = 'received'",
+            "REPLACE",
+            marks=sqlite_only,
+        ),
+    ],
+)
+def test_the_database_refuses_to_change_or_remove_a_movement(mugs, sql, named):
+    before = list(Movement.objects.order_by("id").values())
+    if connection.vendor == "postgresql":
+        run("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks pending cannot be truncated anyway
+
+    refused(sql, match=f"inventory_movement is append-only and refuses {named}: write a further movement")
+
+    assert list(Movement.objects.order_by("id").values()) == before
+
+
+def test_the_orm_is_refused_too(mugs):
+    movement = Movement.objects.first()
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+        movement.save()
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+        movement.delete()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_protection_can_be_migrated_away_and_back(mugs):
+    try:
+        call_command("migrate", "inventory", "0001", verbosity=0)
+        run("UPDATE inventory_movement SET reason = 'unprotected'")
+    finally:
+        call_command("migrate", "inventory", verbosity=0)
+    refused("UPDATE inventory_movement SET reason = 'protected'")
+    refused("DELETE FROM inventory_movement")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE inventory_stock SET reserved = 11",
+        "UPDATE inventory_stock SET reserved = -1",
+        "UPDATE inventory_stock SET on_hand = 3",
+        "UPDATE inventory_stock SET on_hand = -1, reserved = -1",
+        """INSERT INTO inventory_stock (product_id, location_id, on_hand, reserved)
+            SELECT product_id, location_id, 0, 0 FROM inventory_stock""",
+        "UPDATE inventory_reservation SET quantity = 0",
+        "UPDATE inventory_reservation SET state = 'forgotten'",
+        """INSERT INTO inventory_reservation (allocation_id, stock_id, quantity)
+            SELECT allocation_id, stock_id, 1 FROM inventory_reservation""",
+        "UPDATE inventory_allocation SET state = 'lost'",
+        """INSERT INTO inventory_movement
+            (stock_id, kind, on_hand_delta, reserved_delta, on_hand_after, reserved_after)
+            SELECT id, 'adjusted', 1, 0, 11, 4 FROM inventory_stock""",
+        """INSERT INTO inventory_movement
+            (stock_id, kind, on_hand_delta, reserved_delta, on_hand_after, reserved_after, reason)
+            SELECT id, 'adjusted', 0, 0, 10, 4, 'nothing moved' FROM inventory_stock""",
+    ],
+)
+def test_raw_sql_that_breaks_a_rule_is_refused(mugs, sql):
+    refused(sql)

@@ -1,0 +1,158 @@
+"""Orders in Django admin."""
+
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from orders.models import Order
+from orders.operations import cancel_order
+from project.events import OrderCancelled
+from tests.api.clients import new_user
+from users.models import User
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/orders/order/"
+
+
+def logged_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def staff() -> Client:
+    return logged_in(new_user(is_staff=True, is_superuser=True))
+
+
+def shown(client: Client, query: str = "") -> str:
+    response = client.get(LIST + query, follow=True)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def cancel(client: Client, *orders: Order) -> str:
+    data = {"action": "cancel_orders", "_selected_action": [str(order.pk) for order in orders]}
+    return client.post(LIST, data, follow=True).content.decode()
+
+
+def test_an_order_shows_its_lines_and_history_and_can_not_be_edited(staff, place):
+    order = place()
+    response = staff.get(f"{LIST}{order.pk}/change/")
+    page = response.content.decode()
+    assert "TEA" in page
+    assert str(order.customer_id) in page
+    assert "_save" not in page
+    assert staff.post(f"{LIST}{order.pk}/change/", {"status": "paid"}).status_code == 403
+    assert staff.get(f"{LIST}add/").status_code == 403
+    assert staff.post(f"{LIST}{order.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert Order.objects.get().status == "placed"
+
+
+def test_orders_are_found_by_their_id_and_by_their_customer(staff, place):
+    mine, other = place(), place()
+    for term in (mine.pk, mine.customer_id, mine.pk.hex, f" {mine.pk} "):
+        page = shown(staff, f"?q={term}")
+        assert str(mine.pk) in page
+        assert str(other.pk) not in page
+    assert "not a whole id" in shown(staff, "?q=0190")
+    assert str(other.pk) not in shown(staff, f"?q={uuid4()}")
+
+
+def test_staff_cancel_orders_and_hear_which_could_not_be(staff, place, published):
+    orders = [place() for _ in range(3)]
+    cancel_order(order_id=orders[2].pk)
+    page = cancel(staff, *orders)
+    assert "Orders cancelled: 2." in page
+    assert f"Order {orders[2].pk} is cancelled" in page
+    assert set(Order.objects.values_list("status", flat=True)) == {"cancelled"}
+    assert len(published(OrderCancelled)) == 3
+    staff_id = User.objects.get().pk
+    assert orders[0].changes.get(sequence=2).actor_id == staff_id
+
+
+def test_many_refusals_are_summed_up(staff, place):
+    orders = [place() for _ in range(13)]
+    cancel(staff, *orders)
+    assert "Not cancelled either: 3 more orders." in cancel(staff, *orders)
+
+
+def test_whoever_may_only_look_cannot_cancel(place):
+    order = place()
+    viewer = new_user(is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_order"))
+    client = logged_in(viewer)
+    assert str(order.pk) in shown(client)
+    cancel(client, order)
+    assert Order.objects.get().status == "placed"
+    viewer.user_permissions.add(Permission.objects.get(codename="change_order"))
+    cancel(client, order)
+    assert Order.objects.get().status == "cancelled"
+
+
+def test_the_list_costs_the_same_however_long(staff, place):
+    statements = []
+    for count in (1, 20):
+        for _ in range(count):
+            place()
+        with CaptureQueriesContext(connection) as queries:
+            shown(staff)
+        statements.append(len(queries))
+    assert statements[0] == statements[1]
+
+
+def test_the_catalogue_copy_can_be_looked_at(staff, catalogue):
+    catalogue("TEA", "CUP")
+    assert "TEA" in staff.get("/admin/orders/catalogueitem/?q=TEA").content.decode()
+    assert staff.get("/admin/orders/catalogueitem/TEA/change/").status_code == 200
+    assert staff.get("/admin/orders/catalogueitem/add/").status_code == 403
+
+
+def test_an_order_is_cancelled_from_its_page_with_a_reason(staff, place, published):
+    order = place()
+    button = f"{LIST}{order.pk}/cancel/"
+    assert button in staff.get(f"{LIST}{order.pk}/change/").content.decode()
+    assert "This field is required" in staff.post(button, {"_form_submitted": "True"}).content.decode()
+
+    answer = staff.post(button, {"_form_submitted": "True", "reason": "recalled"})
+
+    page = staff.get(answer["HX-Redirect"]).content.decode()
+    assert f"Order {order.pk} is cancelled" in page
+    assert button not in page
+    (event,) = published(OrderCancelled)
+    assert (event.order_id, event.reason) == (order.pk, "recalled")
+    assert order.changes.get(sequence=2).actor_id == User.objects.get().pk
+
+    # Somebody else had the page open, too.
+    answer = staff.post(button, {"_form_submitted": "True", "reason": "recalled"})
+    assert "HX-Redirect" not in answer
+    assert f"Order {order.pk} is cancelled. Only one that is" in answer.content.decode()
+    assert len(published(OrderCancelled)) == 1
+
+
+@pytest.mark.parametrize("order_id", [uuid4(), "abc"])
+def test_what_is_not_there_cannot_be_cancelled(staff, place, order_id):
+    assert staff.post(f"{LIST}{order_id}/cancel/", {"_form_submitted": "True", "reason": "x"}).status_code == 404
+
+
+def test_whoever_may_only_look_has_nothing_to_press(place):
+    order = place()
+    viewer = new_user(is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_order"))
+    client = logged_in(viewer)
+    assert f"{LIST}{order.pk}/cancel/" not in client.get(f"{LIST}{order.pk}/change/").content.decode()
+    assert client.post(f"{LIST}{order.pk}/cancel/", {"_form_submitted": "True", "reason": "x"}).status_code == 403
+    assert Order.objects.get().status == "placed"
+
+
+def test_orders_are_listed_by_status(staff, place):
+    placed, cancelled = place(), place()
+    cancel_order(order_id=cancelled.pk)
+    page = shown(staff, "?status__exact=cancelled")
+    assert str(cancelled.pk) in page
+    assert str(placed.pk) not in page
+    assert "No orders match." in shown(staff, "?status__exact=paid")

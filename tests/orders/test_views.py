@@ -1,0 +1,141 @@
+"""Reading and cancelling orders over HTTP."""
+
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from orders.models import Order
+from orders.operations import confirm_orders
+from project.events import Line, StockReserved
+from tests.api.clients import assert_problem, client_of, new_user
+
+pytestmark = pytest.mark.django_db
+ORDERS = "/api/v1/orders/"
+
+
+def test_people_see_their_own_orders_newest_first(place):
+    ann, bob = new_user(), new_user()
+    orders = [place(customer_id=ann.pk) for _ in range(3)]
+    place(customer_id=bob.pk)
+    results = client_of(ann).get(ORDERS).json()["results"]
+    assert [order["id"] for order in results] == [str(order.pk) for order in reversed(orders)]
+    assert results[0]["lines"][0]["sku"] == "TEA"
+
+
+def test_staff_see_everybodys(place):
+    order = place()
+    client = client_of(new_user(is_staff=True))
+    assert [row["id"] for row in client.get(ORDERS).json()["results"]] == [str(order.pk)]
+    assert client.get(f"{ORDERS}{order.pk}/").status_code == 200
+    assert client.get(f"{ORDERS}{order.pk}/history/").status_code == 200
+    assert client.post(f"{ORDERS}{order.pk}/cancel/", {}).status_code == 200
+
+
+def test_orders_are_filtered_by_status_and_for_staff_by_customer(place):
+    ann, bob = new_user(), new_user()
+    first, second, third = (place(customer_id=user.pk) for user in (ann, ann, bob))
+    client_of(ann).post(f"{ORDERS}{first.pk}/cancel/", {})
+    staff = client_of(new_user(is_staff=True))
+
+    def found(client, **query):
+        return [row["id"] for row in client.get(ORDERS, query).json()["results"]]
+
+    assert found(staff, status="placed") == [str(third.pk), str(second.pk)]
+    assert found(staff, customer_id=str(ann.pk)) == [str(second.pk), str(first.pk)]
+    assert found(staff, customer_id=str(ann.pk), status="cancelled") == [str(first.pk)]
+    assert found(client_of(ann), status="placed") == [str(second.pk)]
+    assert found(client_of(bob), customer_id=str(ann.pk)) == []
+    assert_problem(staff.get(ORDERS, {"status": "lost"}), 400, "status")
+
+
+def test_someone_elses_order_is_not_there(place):
+    order = place()
+    client = client_of(new_user())
+    someone_elses = assert_problem(client.get(f"{ORDERS}{order.pk}/"), 404)
+    nobodys = assert_problem(client.get(f"{ORDERS}{uuid4()}/"), 404)
+    assert someone_elses | {"instance": ""} == nobodys | {"instance": ""}
+    assert_problem(client.get(f"{ORDERS}{order.pk}/history/"), 404)
+    assert_problem(client.post(f"{ORDERS}{order.pk}/cancel/", {}), 404)
+    assert_problem(client.post(f"{ORDERS}{order.pk}/cancel/", {"reason": 1}), 404)
+    assert Order.objects.get().status == "placed"
+
+
+@pytest.mark.parametrize("path", ["", "{}/", "{}/history/"])
+def test_nobody_reads_orders_without_a_token(path, place):
+    assert_problem(client_of().get(ORDERS + path.format(place().pk)), 401)
+
+
+def test_pages_follow_one_another(place):
+    ann = new_user()
+    orders = [place(customer_id=ann.pk) for _ in range(5)]
+    client, address, seen, pages = client_of(ann), f"{ORDERS}?page_size=2", [], 0
+    while address:
+        page = client.get(address).json()
+        seen += [order["id"] for order in page["results"]]
+        address, pages = page["next"], pages + 1
+    assert pages == 3
+    assert seen == [str(order.pk) for order in reversed(orders)]
+    assert client.get(page["previous"]).json()["results"][0]["id"] == seen[2]
+
+
+def test_a_list_takes_the_same_number_of_statements_whatever_its_length(place, catalogue):
+    ann = new_user()
+    client, statements = client_of(ann), []
+    catalogue("CUP")
+    for count in (1, 20):
+        for _ in range(count):
+            place(customer_id=ann.pk, lines=[Line(sku="TEA", quantity=1), Line(sku="CUP", quantity=1)])
+        with CaptureQueriesContext(connection) as queries:
+            assert len(client.get(ORDERS).json()["results"]) >= count
+        statements.append(len(queries))
+    assert statements == [3, 3], "the user, the orders, their lines"
+
+
+def test_history_tells_each_step_and_its_cause(place):
+    ann = new_user()
+    order = place(customer_id=ann.pk)
+    event = StockReserved(order_id=order.pk)
+    confirm_orders(reserved=[event])
+    client = client_of(ann)
+    client.post(f"{ORDERS}{order.pk}/cancel/", {"reason": "Too late."})
+    steps = client.get(f"{ORDERS}{order.pk}/history/").json()["results"]
+    assert [(step["sequence"], step["from_status"], step["to_status"]) for step in steps] == [
+        (1, "", "placed"),
+        (2, "placed", "confirmed"),
+        (3, "confirmed", "cancelled"),
+    ]
+    assert [step["event_id"] for step in steps] == [None, str(event.id), None]
+    assert [step["actor_id"] for step in steps] == [None, None, str(ann.pk)]
+    assert steps[2]["reason"] == "Too late."
+    assert steps[0]["at"] <= steps[1]["at"] <= steps[2]["at"]
+
+
+@pytest.mark.parametrize("body", [None, {}, {"reason": ""}, {"reason": "Changed my mind."}])
+def test_an_owner_cancels_with_a_reason_or_without(body, place):
+    ann = new_user()
+    order = place(customer_id=ann.pk)
+    response = client_of(ann).post(f"{ORDERS}{order.pk}/cancel/", body)
+    assert response.status_code == 200
+    assert response.json()["status"] == "cancelled"
+    assert response.json()["reason"] == ((body or {}).get("reason") or "")
+    assert client_of(ann).get(f"{ORDERS}{order.pk}/").json() == response.json()
+
+
+def test_cancelling_what_cannot_be_cancelled_is_a_409_that_says_why(place):
+    ann = new_user()
+    order = place(customer_id=ann.pk)
+    client = client_of(ann)
+    client.post(f"{ORDERS}{order.pk}/cancel/", {})
+    problem = assert_problem(client.post(f"{ORDERS}{order.pk}/cancel/", {}), 409)
+    assert problem["type"] == "urn:orderly:problem:order-status-forbids"
+    assert "is cancelled" in problem["detail"]
+
+
+@pytest.mark.parametrize("reason", [1, None, [], "x" * 501, "a\0b"])
+def test_a_bad_reason_is_refused_by_name(reason, place):
+    ann = new_user()
+    order = place(customer_id=ann.pk)
+    assert_problem(client_of(ann).post(f"{ORDERS}{order.pk}/cancel/", {"reason": reason}), 400, "reason")
+    assert Order.objects.get().status == "placed"

@@ -1,0 +1,256 @@
+"""Accounts: how they come about, and that each is announced exactly once."""
+
+import json
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection
+from django.test import Client
+
+from project.events import UserCreated
+from tests.api.clients import assert_problem, client_of, new_user
+from users import operations
+from users.models import User
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "correct horse battery"
+
+
+def by_plain_save(email: str) -> None:
+    User(email=email).save()
+
+
+def by_manager(email: str) -> None:
+    User.objects.create_user(email, PASSWORD)
+
+
+def by_operation(email: str) -> None:
+    operations.register_user(email=email, password=PASSWORD, name="Ann")
+
+
+def by_rest(email: str) -> None:
+    response = client_of().post("/api/v1/users/", {"email": email, "password": PASSWORD, "name": "Ann"})
+    assert response.status_code == 201
+
+
+def by_command(email: str) -> None:
+    call_command("createsuperuser", email=email, interactive=False, verbosity=0)
+
+
+def by_admin(email: str) -> None:
+    client = Client()
+    client.force_login(User.objects.get(email="root@example.org"))
+    form = {"email": email, "name": "Ann", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+    response = client.post("/admin/users/user/add/", form)
+    assert response.status_code == 302, response.content
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("create", [by_plain_save, by_manager, by_operation, by_rest, by_command, by_admin])
+def test_every_way_to_an_account_announces_it_once(create, published, monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    User.objects.create_superuser("root@example.org")
+    create("Ann@Example.ORG")
+    user = User.objects.get(email="ann@example.org")
+    assert [event.user_id for event in published(UserCreated)].count(user.pk) == 1
+    user.name = "Anna"
+    user.save()
+    assert len(published(UserCreated)) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_account_whose_event_cannot_be_published_is_not_made(monkeypatch):
+    def fail(*_: object) -> None:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("users.signals.publish", fail)
+    with pytest.raises(RuntimeError):
+        User(email="ann@example.org").save()
+    assert not User.objects.exists()
+
+
+def test_a_fixture_is_no_news(tmp_path: Path, published):
+    fixture = tmp_path / "users.json"
+    fields = {"email": "ann@example.org", "password": "!", "date_joined": "2026-01-01T00:00:00Z"}
+    fixture.write_text(json.dumps([{"model": "users.user", "pk": str(uuid4()), "fields": fields}]))
+    call_command("loaddata", fixture, verbosity=0)
+    assert User.objects.filter(email="ann@example.org").exists()
+    assert published() == []
+
+
+@pytest.mark.parametrize("create", [by_plain_save, by_manager])
+def test_one_address_has_one_account_in_whatever_spelling(create):
+    create("Ann@example.org")
+    with pytest.raises(IntegrityError):
+        create(" aNN@EXAMPLE.org ")
+
+
+def test_an_account_is_found_in_whatever_spelling():
+    by_plain_save("Ann@example.org")
+    assert User.objects.get(email="ANN@example.org").email == "ann@example.org"
+    assert User.objects.get_by_natural_key("ANN@example.org").email == "ann@example.org"
+
+
+def test_the_database_itself_refuses_capitals():
+    by_plain_save("ann@example.org")
+    with pytest.raises(IntegrityError), connection.cursor() as cursor:
+        cursor.execute("UPDATE users_user SET email = 'Ann@example.org'")
+
+
+def test_a_saved_account_shows_what_is_stored():
+    user = User(email=" Ann@Example.org")
+    user.save()
+    assert user.email == "ann@example.org"
+    assert user.pk.version == 7
+
+
+def test_createsuperuser_refuses_an_address_that_is_taken(monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    by_command("ann@example.org")
+    assert User.objects.get().is_superuser
+    with pytest.raises(CommandError, match="already taken"):
+        by_command("ANN@example.org")
+
+
+def test_an_account_needs_an_address():
+    with pytest.raises(ValueError, match="e-mail"):
+        User.objects.create_user("")
+
+
+def test_an_account_without_a_password_cannot_be_logged_in_to():
+    user = operations.register_user(email="ann@example.org", password=None)
+    assert not user.has_usable_password()
+    for password in ("", "None", "!"):
+        response = client_of().post("/api/v1/auth/token/", {"email": "ann@example.org", "password": password})
+        assert response.status_code in (400, 401)
+
+
+def test_registering_answers_the_account_and_never_the_password():
+    response = client_of().post("/api/v1/users/", {"email": "Ann@example.org", "password": PASSWORD, "name": "Ann"})
+    assert response.status_code == 201
+    user = User.objects.get()
+    assert response.json() == {
+        "id": str(user.pk),
+        "email": "ann@example.org",
+        "name": "Ann",
+        "is_staff": False,
+        "date_joined": response.json()["date_joined"],
+    }
+    assert user.check_password(PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"email": "ann"}, "email"),
+        ({"email": ""}, "email"),
+        ({"email": None}, "email"),
+        ({"email": 1}, "email"),
+        ({"email": ["ann@example.org"]}, "email"),
+        ({"email": f"{'a' * 250}@example.org"}, "email"),
+        ({"email": "TAKEN@example.org"}, "email"),
+        ({"email": "a\nb@example.org"}, "email"),
+        ({"password": "short"}, "password"),
+        ({"password": "password"}, "password"),
+        ({"password": "20260101"}, "password"),
+        ({"password": "ann@example.org"}, "password"),
+        ({"password": "x" * 201}, "password"),
+        ({"password": 12345678901234}, "password"),
+        ({"password": ""}, "password"),
+        ({"name": "x" * 151}, "name"),
+        ({"name": {"first": "Ann"}}, "name"),
+        ({"name": "a\0b"}, "name"),
+        ({"is_staff": True}, "is_staff"),
+        ({"id": str(uuid4())}, "id"),
+    ],
+)
+def test_a_bad_registration_names_the_field_and_changes_nothing(change, field, published):
+    by_plain_save("taken@example.org")
+    before = published()
+    body = {"email": "ann@example.org", "password": PASSWORD, "name": "Ann"} | change
+    assert_problem(client_of().post("/api/v1/users/", body), 400, field)
+    assert User.objects.count() == 1
+    assert published() == before
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    response = client_of().post("/api/v1/users/", {"email": "ann", "password": "short"})
+    assert_problem(response, 400, "email", "password")
+    assert_problem(client_of().post("/api/v1/users/", {}), 400, "email", "password")
+
+
+def test_registering_ignores_a_stale_token():
+    client = client_of()
+    client.credentials(HTTP_AUTHORIZATION="Bearer stale")
+    response = client.post("/api/v1/users/", {"email": "ann@example.org", "password": PASSWORD})
+    assert response.status_code == 201
+
+
+def test_e_mail_and_password_give_a_token_that_opens_the_account():
+    by_operation("ann@example.org")
+    response = client_of().post("/api/v1/auth/token/", {"email": "ANN@example.org", "password": PASSWORD})
+    assert response.status_code == 200
+    client = client_of()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {response.json()['access']}")
+    assert client.get("/api/v1/users/me/").json()["email"] == "ann@example.org"
+    refreshed = client_of().post("/api/v1/auth/token/refresh/", {"refresh": response.json()["refresh"]})
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {refreshed.json()['access']}")
+    assert client.get("/api/v1/users/me/").status_code == 200
+
+
+def test_a_wrong_password_and_an_unknown_address_are_answered_alike():
+    by_operation("ann@example.org")
+    bodies = [
+        {"email": "ann@example.org", "password": "wrong"},
+        {"email": "bob@example.org", "password": PASSWORD},
+        {"email": "not an address", "password": PASSWORD},
+    ]
+    problems = [assert_problem(client_of().post("/api/v1/auth/token/", body), 401) for body in bodies]
+    assert problems[0] == problems[1] == problems[2]
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, ["email", "password"]),
+        ({"email": "ann@example.org"}, ["password"]),
+        ({"email": 1, "password": "x"}, ["email"]),
+        ({"email": "ann@example.org", "password": "x" * 201}, ["password"]),
+        ({"email": "ann@example.org", "password": "x", "remember": True}, ["remember"]),
+    ],
+)
+def test_a_bad_log_in_names_the_field(body, fields):
+    assert_problem(client_of().post("/api/v1/auth/token/", body), 400, *fields)
+
+
+def test_a_refresh_token_is_checked():
+    path = "/api/v1/auth/token/refresh/"
+    assert_problem(client_of().post(path, {}), 400, "refresh")
+    assert_problem(client_of().post(path, {"refresh": 1}), 400, "refresh")
+    assert_problem(client_of().post(path, {"refresh": "x.y.z"}), 401)
+    user = operations.register_user(email="ann@example.org", password=PASSWORD)
+    tokens = client_of().post("/api/v1/auth/token/", {"email": "ann@example.org", "password": PASSWORD}).json()
+    assert_problem(client_of().post(path, {"refresh": tokens["access"]}), 401)
+    user.is_active = False
+    user.save()
+    assert_problem(client_of().post(path, {"refresh": tokens["refresh"]}), 401)
+    user.delete()
+    assert_problem(client_of().post(path, {"refresh": tokens["refresh"]}), 401)
+
+
+def test_people_change_their_name_and_nothing_else():
+    user = new_user()
+    client = client_of(user)
+    assert client.patch("/api/v1/users/me/", {"name": "Anna"}).json()["name"] == "Anna"
+    assert client.patch("/api/v1/users/me/", {}).json()["name"] == "Anna"
+    for field, value in (("email", "b@example.org"), ("is_staff", True), ("password", PASSWORD)):
+        assert_problem(client.patch("/api/v1/users/me/", {field: value}), 400, field)
+    assert_problem(client.patch("/api/v1/users/me/", {"name": None}), 400, "name")
+    stored = User.objects.get(pk=user.pk)
+    assert (stored.name, stored.email, stored.is_staff) == ("Anna", user.email, False)
+
+
+def test_ones_own_account_needs_a_token():
+    assert_problem(client_of().get("/api/v1/users/me/"), 401)

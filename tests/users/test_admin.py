@@ -1,0 +1,88 @@
+"""Accounts in Django admin."""
+
+import pytest
+from django.test import Client
+
+from tests.api.clients import new_user
+from users.models import User
+from users.operations import register_user
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def staff() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root@example.org", PASSWORD))
+    return client
+
+
+def test_staff_log_in_with_their_e_mail():
+    User.objects.create_superuser("root@example.org", PASSWORD)
+    client = Client()
+    response = client.post("/admin/login/", {"username": "ROOT@example.org", "password": PASSWORD})
+    assert response.status_code == 302
+    assert client.get("/admin/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["", "add/", "{}/change/", "{}/password/", "?q=ann&is_staff__exact=0"])
+def test_every_page_of_accounts_opens(staff, path):
+    user = new_user()
+    assert staff.get("/admin/users/user/" + path.format(user.pk)).status_code == 200
+
+
+def test_groups_can_be_edited(staff):
+    assert staff.get("/admin/auth/group/add/").status_code == 200
+
+
+def test_a_taken_address_is_refused_in_the_form(staff):
+    new_user(email="ann@example.org")
+    form = {"email": "ANN@example.org", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+    response = staff.post("/admin/users/user/add/", form)
+    assert response.status_code == 200
+    assert "has an account already" in response.content.decode()
+    assert User.objects.count() == 2
+
+
+def test_a_password_can_be_set(staff):
+    user = new_user()
+    path = f"/admin/users/user/{user.pk}/password/"
+    form = {"usable_password": "true", "password1": "another good one", "password2": "another good one"}
+    assert staff.post(path, form).status_code == 302
+    assert User.objects.get(pk=user.pk).check_password("another good one")
+
+
+def test_the_list_costs_the_same_however_long(staff, django_assert_num_queries, django_assert_max_num_queries):
+    new_user()
+    with django_assert_max_num_queries(10) as few:
+        staff.get("/admin/users/user/")
+    for _ in range(10):
+        new_user()
+    with django_assert_num_queries(len(few.captured_queries)):
+        staff.get("/admin/users/user/")
+
+
+def test_people_are_found_by_their_address_a_word_of_their_name_and_their_id(staff):
+    ada, bob = (register_user(email=f"{name}@example.org", password=None, name=f"{name} l") for name in ("ada", "bob"))
+    for term, found in (("ADA", {ada}), ("ada@ex", {ada}), ("L", {ada, bob}), (str(bob.pk), {bob}), ("nobody", set())):
+        page = staff.get("/admin/users/user/", {"q": term})
+        assert set(page.context["cl"].result_list) == found, term
+
+
+def test_an_account_is_not_deleted_as_others_know_its_id(staff):
+    user = new_user()
+    assert staff.post(f"/admin/users/user/{user.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert User.objects.filter(pk=user.pk).exists()
+
+
+def test_who_logs_in_without_having_asked_for_a_page_comes_to_the_start():
+    User.objects.create_superuser("root@example.org", PASSWORD)
+    login = {"username": "root@example.org", "password": PASSWORD}
+    assert Client().post("/admin/login/", login)["Location"] == "/admin/"
+
+
+def test_a_form_that_was_open_for_too_long_is_refused_with_what_to_do(db):
+    answer = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "ada@example.org"})
+    assert answer.status_code == 403
+    assert "Load the page anew and send it again." in answer.content.decode()

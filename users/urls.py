@@ -1,0 +1,13 @@
+"""Routes of the users service, under /api/v1/."""
+
+from django.urls import path
+
+from users import views
+
+app_name = "users"
+urlpatterns = [
+    path("users/", views.UsersView.as_view(), name="users"),
+    path("users/me/", views.MeView.as_view(), name="me"),
+    path("auth/token/", views.LoginView.as_view(), name="token"),
+    path("auth/token/refresh/", views.RefreshView.as_view(), name="refresh"),
+]
