@@ -66,8 +66,9 @@ class Cluster(System):
             "EMAIL_URL": f"smtp://127.0.0.1:{self.mail.port}",
             "FAULT_DIR": str(self.points),
         }
-        self.web_port = Proxy(to=lambda: ("127.0.0.1", self._behind)).port  # keeps its number while servers come and go
-        self._behind = 0
+        #: The port of the web server that new requests go to, by a proxy that stays while servers come and go.
+        self.web_port = 0
+        self.web_proxy = Proxy(to=lambda: ("127.0.0.1", self.web_port))
         self.random = random.Random(0)
         #: Handlers of the test's own that have dead letters on purpose.
         self.dead_expected: list[str] = []
@@ -88,7 +89,7 @@ class Cluster(System):
     @property
     def url(self) -> str:
         """Where the web server answers."""
-        return f"http://127.0.0.1:{self.web_port}"
+        return f"http://127.0.0.1:{self.web_proxy.port}"
 
     def set_up(self) -> None:
         """Make the tables and the stock, and start everything."""
@@ -124,20 +125,21 @@ class Cluster(System):
     # Processes, each under the name of its log.
 
     def start_web(self) -> None:
-        """Start the web server, with fault points, and wait until it answers."""
+        """Start a web server, with fault points, and have requests go to it once it answers."""
         with socket.create_server(("127.0.0.1", 0)) as free:
-            self._behind = free.getsockname()[1]
+            port = free.getsockname()[1]
         self.start(
             "web",
-            *(sys.executable, "-m", "gunicorn", "tests.faults.web", "--bind", f"127.0.0.1:{self._behind}"),
+            *(sys.executable, "-m", "gunicorn", "tests.faults.web", "--bind", f"127.0.0.1:{port}"),
             *("--workers", "2", "--threads", "4", "--no-control-socket", "--log-level", "warning"),
         )
-        eventually(self.web_answers, within=60, what="the web server answers")
+        eventually(lambda: self.web_answers(port), within=60, what="the web server answers")
+        self.web_port = port
 
-    def web_answers(self) -> bool:
-        """Whether it does."""
+    def web_answers(self, port: int) -> bool:
+        """Whether the web server of a port does."""
         with suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/healthz", trust_env=False, timeout=5).is_success
+            return httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False, timeout=5).is_success
         return False
 
     def start_relay(self, number: int, **environment: str) -> None:
@@ -169,7 +171,8 @@ class Cluster(System):
         """Start again what has ended, as whoever supervises the processes would."""
         with self._supervision:  # a fault beside others waits until it is drained too
             for name, process in list(self.processes.items()):
-                if process.poll() is not None:
+                # One that was ended on purpose meanwhile, in another thread, is not in its place any more.
+                if process.poll() is not None and self.processes.get(name) is process:
                     del self.processes[name]
                     self.start_named(name)
 
@@ -281,6 +284,7 @@ class Cluster(System):
         self.broker_proxy.close()
         self.cache.close()
         self.cache_proxy.close()
+        self.web_proxy.close()
         self.database_proxy.close()
         self.postgres.remove()
 

@@ -22,8 +22,8 @@ BASE = 4
 SCARCE_EVERY, CANCEL_EVERY = 13, 9
 #: Seconds without an answer after which the client gives up.
 TIMEOUT = 20
-#: The web server closes what was idle for two seconds; what is sent just then gets no answer. So do it first.
-KEEPALIVE = httpx.Limits(keepalive_expiry=1)
+#: No connection is kept: what is sent on one that the server is just closing gets no answer, and nobody knows why.
+LIMITS = httpx.Limits(max_keepalive_connections=0, max_connections=None)
 PASSWORD = "correct horse battery staple"
 
 
@@ -103,10 +103,8 @@ class Client:
         self.broken: list[BaseException] = []
         #: Orders that are granted and not tried to the end.
         self._open = 0
-        #: For orders placed in other threads than its own: so seldom that no connection would be kept as long.
-        self._http = httpx.Client(
-            trust_env=False, timeout=TIMEOUT, limits=httpx.Limits(max_keepalive_connections=0, max_connections=None)
-        )
+        #: For orders placed in other threads than its own.
+        self._http = httpx.Client(trust_env=False, timeout=TIMEOUT, limits=LIMITS)
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(threads)]
 
     def start(self) -> None:
@@ -167,7 +165,7 @@ class Client:
 
     def _work(self) -> None:
         try:
-            with httpx.Client(trust_env=False, timeout=TIMEOUT, limits=KEEPALIVE) as http:
+            with httpx.Client(trust_env=False, timeout=TIMEOUT, limits=LIMITS) as http:
                 while True:
                     self._granted.acquire()
                     if self._ended.is_set():

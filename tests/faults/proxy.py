@@ -23,7 +23,6 @@ class Proxy:
         self._open: set[asyncio.StreamWriter] = set()
         #: Connections whose bytes go nowhere, to their end.
         self._black_holes: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -38,6 +37,10 @@ class Proxy:
         """
         self._call(lambda: self._black_holes.update(self._open))
         return len(self._black_holes) // 2
+
+    def connected_to(self, port: int) -> int:
+        """How many connections there are to a server's port."""
+        return int(self._call(lambda: sum(end.get_extra_info("peername")[1] == port for end in self._open)))
 
     def refuse(self, refuse: bool) -> None:
         """Close what is open and refuse what comes; or no longer."""
@@ -61,8 +64,10 @@ class Proxy:
         """End."""
         self._server.close()
         self.cut()
+        self._run(_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refusing:
@@ -102,11 +107,17 @@ class Proxy:
     def _is_to_swallow(self, data: bytes, *, port: int) -> bool:
         return self._swallow is not None and self._swallow in data and self._swallow_of(port)
 
-    def _call(self, function: Callable[[], Any]) -> None:
-        async def run() -> None:
-            function()
+    def _call(self, function: Callable[[], Any]) -> Any:
+        async def run() -> Any:
+            return function()
 
-        self._run(run())
+        return self._run(run())
 
     def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=10)
+
+
+async def _others() -> None:
+    """Wait for the tasks of this loop: those of connections that were cut."""
+    if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(tasks, timeout=5)

@@ -2,7 +2,7 @@
 
 import time
 
-from tests.faults.cluster import QUEUES, Cluster
+from tests.faults.cluster import QUEUES, Cluster, continue_process, stop_process
 from tests.faults.journal import Client
 from tests.faults.kinds.registry import fault
 from tests.system import eventually
@@ -41,9 +41,17 @@ def for_nothing(cluster: Cluster, client: Client) -> None:
     """Put into all queues at once, while orders are placed; they are answered, and the orders flow."""
     bells = BELLS // 10 if cluster.hurry else BELLS
     handlers = cluster.sql("SELECT handler, max(queue) FROM bus_subscription GROUP BY handler ORDER BY handler")
-    cluster.broker.ring([handlers[number % len(handlers)] for number in range(bells)])
-    waiting = sum(cluster.broker.waiting(queue) for queue in QUEUES)
-    assert waiting > bells / 2, f"of {bells} bells only {waiting} wait"
+    workers = [cluster.main(name) for name in cluster.workers()]
+    for worker in workers:
+        stop_process(worker)  # or they would answer the first while the last are sent
+    try:
+        cluster.broker.ring([handlers[number % len(handlers)] for number in range(bells)])
+        eventually(
+            lambda: sum(cluster.broker.waiting(queue) for queue in QUEUES) > bells / 2, within=20, what="the bells wait"
+        )
+    finally:
+        for worker in workers:
+            continue_process(worker)
     client.grant(20)
     eventually(client.quiet, within=30, what="the orders are placed")
     eventually(

@@ -68,10 +68,11 @@ def roll_relays(cluster: Cluster) -> None:
 
 
 def roll_web(cluster: Cluster) -> None:
-    """Have new requests go to a new web server, and end the old one once that answers."""
-    old = cluster.processes["web"]
+    """Have new requests go to a new web server, and end the old one once nobody talks to it."""
+    old, port = cluster.processes["web"], cluster.web_port
     try:
         cluster.start_web()
+        eventually(lambda: not cluster.web_proxy.connected_to(port), within=20, what="nobody talks to the old one")
     finally:
         old.terminate()
         old.wait(timeout=40)
