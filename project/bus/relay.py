@@ -6,10 +6,9 @@ second, measured), and because a poll finds again whatever the broker loses.
 """
 
 import logging
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -244,13 +243,17 @@ def look(rhythm: Rhythm, bells: Bells, scan: Scan | None = None) -> bool:
     return bool(due)
 
 
-def run(stop: threading.Event) -> None:
-    """Look and ring until told to stop, through failures of the broker and the database."""
+def run(*, stopped: Callable[[], bool]) -> None:
+    """Look and ring until told to stop, through failures of the broker and the database.
+
+    Args:
+        stopped: whether to stop; asked before each look.
+    """
     rhythm, bells, scan = Rhythm(), Bells(current_app), Scan()
     failing = ""
     version: int | None = None
     seen, looked_at, due, due_at = version, 0.0, True, 0.0
-    while not stop.is_set():
+    while not stopped():
         try:
             version = _data_version()
             if due or version is None or version != seen or time.monotonic() - looked_at > SCHEDULED:
@@ -275,7 +278,7 @@ def run(stop: threading.Event) -> None:
             pause = LOOK_IDLE
         else:
             pause = LOOK_HELD if rhythm.holds else LOOK_BUSY
-        stop.wait(pause)
+        time.sleep(pause)
     bells.close()
 
 

@@ -1,17 +1,23 @@
 """The relay: whom it rings, how often, and what it survives."""
 
+import io
 import os
+import signal
+import sys
 import threading
 from datetime import timedelta
 from itertools import pairwise
+from types import FrameType
 
 import pytest
 from celery import Celery, current_app
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from kombu import Queue
 
+from project.bus import relay
 from project.bus.consumer import answer_bell
 from project.bus.models import Delivery, Subscription
 from project.bus.outbox import publish
@@ -97,20 +103,50 @@ def test_a_wiped_broker_is_rung_again(broker, subscribed):
     with transaction.atomic():
         publish(Pinged(number=1))
     stop = threading.Event()
-    relay = threading.Thread(target=run_and_close, args=[stop])
-    relay.start()
+    rings = threading.Thread(target=run_and_close, args=[stop])
+    rings.start()
     try:
         for _ in range(3):
             eventually(lambda: broker.llen("bus") == 1, within=10, what="a bell")
             broker.flushall()
     finally:
         stop.set()
-        relay.join()
+        rings.join()
 
 
 def run_and_close(stop: threading.Event) -> None:
-    run(stop)
+    run(stopped=stop.is_set)
     connection.close()
+
+
+def test_a_signal_ends_the_relay_at_whatever_moment_it_comes(db, monkeypatch):
+    """Also while it is inside of threading, whose locks its handler must not want."""
+    moments = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> object:
+        nonlocal moments
+        if frame.f_code.co_filename not in (relay.__file__, threading.__file__):
+            return None
+        moments += event == "line"
+        if moments == chosen:
+            signal.raise_signal(signal.SIGTERM)
+        return trace
+
+    def look(*_: object) -> bool:
+        sys.settrace(trace)
+        return True
+
+    monkeypatch.setattr(relay, "look", look)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for chosen in range(1, 60):
+            moments = 0
+            call_command("relay", stdout=io.StringIO())
+            assert moments >= chosen
+    finally:
+        sys.settrace(None)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_a_bell_carries_nothing(broker, subscribed):

@@ -47,7 +47,8 @@ def hangs(cluster: Cluster, client: Client) -> None:
         client.grant(2)
         eventually(cluster.mail.connected, within=20, what="a worker is connected")
         if not cluster.hurry:
-            gave_up = partial(failures, cluster, since=since, error="TimeoutError")
+            # smtplib's word for a greeting that did not come in time.
+            gave_up = partial(failures, cluster, since=since, error="SMTPServerDisconnected")
             eventually(gave_up, within=MAIL_DRAINS, what="a worker gave up")
     finally:
         cluster.mail.become("answer")

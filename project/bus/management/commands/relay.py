@@ -1,7 +1,6 @@
 """manage.py relay"""
 
 import signal
-import threading
 from typing import Any
 
 from ... import relay
@@ -27,8 +26,9 @@ exit codes:
 
     def handle(self, **_: Any) -> None:
         """Ring until a signal comes."""
-        stop = threading.Event()
+        # Not a threading.Event: it is set under a lock that this very thread may hold when a signal interrupts it.
+        told: list[int] = []
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda number, _: told.append(number))
         self.stdout.write("relay: ringing the workers of whatever is due")
-        relay.run(stop)
+        relay.run(stopped=lambda: bool(told))
