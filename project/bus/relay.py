@@ -243,17 +243,17 @@ def look(rhythm: Rhythm, bells: Bells, scan: Scan | None = None) -> bool:
     return bool(due)
 
 
-def run(*, stopped: Callable[[], bool]) -> None:
+def run(*, wait: Callable[[float], bool]) -> None:
     """Look and ring until told to stop, through failures of the broker and the database.
 
     Args:
-        stopped: whether to stop; asked before each look.
+        wait: waits for so many seconds, or until it is time to stop, and says whether it is.
     """
     rhythm, bells, scan = Rhythm(), Bells(current_app), Scan()
     failing = ""
     version: int | None = None
     seen, looked_at, due, due_at = version, 0.0, True, 0.0
-    while not stopped():
+    while True:
         try:
             version = _data_version()
             if due or version is None or version != seen or time.monotonic() - looked_at > SCHEDULED:
@@ -278,7 +278,8 @@ def run(*, stopped: Callable[[], bool]) -> None:
             pause = LOOK_IDLE
         else:
             pause = LOOK_HELD if rhythm.holds else LOOK_BUSY
-        time.sleep(pause)
+        if wait(pause):
+            break
     bells.close()
 
 

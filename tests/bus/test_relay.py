@@ -115,7 +115,7 @@ def test_a_wiped_broker_is_rung_again(broker, subscribed):
 
 
 def run_and_close(stop: threading.Event) -> None:
-    run(stopped=stop.is_set)
+    run(wait=stop.wait)
     connection.close()
 
 

@@ -8,6 +8,7 @@ arming fells one process, and `fired.POINT.PID` proves where it fell.
 import json
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -62,7 +63,8 @@ def reached(point: str, *, handler: str = "") -> None:
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "stop":
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # To this thread: else it may run on for a moment, until another has taken the signal for all.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         case "sleep":
             time.sleep(order["seconds"])
         case "raise":

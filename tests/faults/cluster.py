@@ -201,7 +201,7 @@ class Cluster(System):
             lambda: [
                 child
                 for child in self.main(name).children()
-                if child.status() != psutil.STATUS_ZOMBIE and child.name() != "resource_tracker"
+                if alive(child.pid) and _name_of(child) not in ("", "resource_tracker")
             ],
             within=30,
             what=f"{name} has a child",
@@ -309,6 +309,12 @@ def alive(pid: int) -> bool:
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False
+
+
+def _name_of(process: psutil.Process) -> str:
+    with suppress(psutil.NoSuchProcess):  # it may end at any time
+        return process.name()
+    return ""
 
 
 def stop_process(process: psutil.Process) -> None:

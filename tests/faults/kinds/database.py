@@ -10,15 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 
 from tests.faults import own
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import Cluster, continue_process
 from tests.faults.journal import Client
 from tests.faults.kinds.registry import fault
 from tests.faults.proxy import COMMITTED
 from tests.faults.verdict import orders_with
 from tests.system import eventually
 
-#: Seconds that a process waits just before its COMMIT, for the proxy to be told.
-PAUSE = 1.0
 #: What PostgreSQL writes into its log when it finds that it had crashed, and when a file cannot grow.
 RECOVERY, NO_SPACE = "automatic recovery in progress", "could not extend file"
 #: What a worker writes when it lost its connection while it handled something.
@@ -95,7 +93,7 @@ def reply_to_web_swallowed(cluster: Cluster, client: Client) -> None:
     """The customer hears of an error, and the order is there, once."""
     eventually(client.quiet, within=30, what="the orders before it are placed")
     swallowed = cluster.database_proxy.swallowed
-    cluster.arm("placing", action="sleep", seconds=PAUSE)
+    cluster.arm("placing", action="stop")
     try:
         with ThreadPoolExecutor() as pool:
             placing = pool.submit(client.place)
@@ -112,7 +110,7 @@ def reply_to_web_swallowed(cluster: Cluster, client: Client) -> None:
 def reply_to_worker_swallowed(cluster: Cluster, client: Client) -> None:
     """It takes what it did for failed, and what it did is done, once."""
     swallowed = cluster.database_proxy.swallowed
-    cluster.arm("handling", action="sleep", handler="inventory.reserve_stock", seconds=PAUSE)
+    cluster.arm("handling", action="stop", handler="inventory.reserve_stock")
     try:
         client.grant(4)
         pid = cluster.fired("handling")
@@ -140,11 +138,15 @@ def _done_by(cluster: Cluster, pid: int) -> int:
 
 
 def _swallow_reply_to(cluster: Cluster, pid: int) -> None:
-    """Have the next COMMIT of a process happen without its knowing."""
+    """Have the next COMMIT of a process happen without its knowing; the process has stopped itself, and goes on."""
     process = psutil.Process(pid)
-    cluster.database_proxy.swallow(
-        COMMITTED, of=lambda port: port in {its.laddr.port for its in process.net_connections("tcp")}
-    )
+    eventually(lambda: process.status() == psutil.STATUS_STOPPED, within=10, what="the process has stopped")
+    try:
+        cluster.database_proxy.swallow(
+            COMMITTED, of=lambda port: port in {its.laddr.port for its in process.net_connections("tcp")}
+        )
+    finally:
+        continue_process(process)
 
 
 @fault("long transaction holds back vacuum", area="database", seconds=3)

@@ -1,6 +1,8 @@
 """manage.py relay"""
 
 import signal
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from ... import relay
@@ -27,8 +29,14 @@ exit codes:
     def handle(self, **_: Any) -> None:
         """Ring until a signal comes."""
         # Not a threading.Event: it is set under a lock that this very thread may hold when a signal interrupts it.
-        told: list[int] = []
+        signals: SimpleQueue[int] = SimpleQueue()
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda number, _: told.append(number))
+            signal.signal(number, lambda number, _: signals.put(number))
+
+        def wait(seconds: float) -> bool:
+            with suppress(Empty):
+                return bool(signals.get(timeout=seconds))
+            return False
+
         self.stdout.write("relay: ringing the workers of whatever is due")
-        relay.run(stopped=lambda: bool(told))
+        relay.run(wait=wait)
