@@ -242,5 +242,5 @@ def _insert(table: str) -> str:
     also = {"bus_event": ", time", "bus_receipt": ", ended_at"}.get(table, "")
     return (
         f"INSERT INTO {table} ({names}{also}) SELECT {names}{', now()' if also else ''} "  # noqa: S608 - constants
-        f"FROM jsonb_to_recordset(%s::jsonb) AS e ({columns})"
+        f"FROM json_to_recordset(%s::json) AS e ({columns})"
     )

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from inventory.models import Movement
-from project.bus.sql import as_json, recordset, run_all
+from project.bus.sql import Table, as_json, run_all
 
 
 class Figures(Protocol):
@@ -58,28 +58,10 @@ def record(entries: Sequence[Entry], *, reserving: bool = False) -> None:
     """
     if not entries:
         return
-    rows = as_json(entry._asdict() for entry in entries)
-    moved = recordset(stock_id="bigint", on_hand_delta="bigint", reserved_delta="bigint")
-    columns = ", ".join(_COLUMNS)
-    figures = f"""
-        UPDATE inventory_stock AS stock
-        SET on_hand = stock.on_hand + moved.on_hand, reserved = stock.reserved + moved.reserved
-        FROM (
-            SELECT stock_id, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved
-            FROM {moved} GROUP BY stock_id
-        ) AS moved
-        WHERE stock.id = moved.stock_id
-    """  # noqa: S608 - put together from the names below, as everywhere that a recordset is used
-    ledger = f"INSERT INTO inventory_movement ({columns}) SELECT {columns} FROM {recordset(**_COLUMNS)}"  # noqa: S608
-    statements = [(figures, rows), (ledger, rows)]
+    statements = [_FIGURES, _LEDGER]
     if reserving:
-        reserved = recordset(order_id="uuid", stock_id="bigint", reserved_delta="bigint")
-        reservations = f"""
-            INSERT INTO inventory_reservation (allocation_id, stock_id, quantity)
-            SELECT order_id, stock_id, reserved_delta FROM {reserved}
-        """  # noqa: S608
-        statements.append((reservations, rows))
-    run_all(*statements)
+        statements.append(_RESERVATIONS)
+    run_all(*statements, entry=Table(_COLUMNS, as_json(entry._asdict() for entry in entries)))
 
 
 _COLUMNS = {
@@ -94,3 +76,16 @@ _COLUMNS = {
     "actor_id": "uuid",
     "reason": "text",
 }
+_LEDGER = f"INSERT INTO inventory_movement ({', '.join(_COLUMNS)}) SELECT {', '.join(_COLUMNS)} FROM entry"  # noqa: S608
+_FIGURES = """
+    UPDATE inventory_stock AS stock
+    SET on_hand = stock.on_hand + moved.on_hand, reserved = stock.reserved + moved.reserved
+    FROM (
+        SELECT stock_id, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved FROM entry GROUP BY stock_id
+    ) AS moved
+    WHERE stock.id = moved.stock_id
+"""
+_RESERVATIONS = """
+    INSERT INTO inventory_reservation (allocation_id, stock_id, quantity)
+    SELECT order_id, stock_id, reserved_delta FROM entry
+"""

@@ -153,7 +153,7 @@ def _lock_held(orders: Sequence[UUID]) -> list[tuple[UUID, int, int, int, int]]:
         f"""
         SELECT held.allocation_id, held.quantity, stock.id, stock.on_hand, stock.reserved
         FROM inventory_reservation held JOIN inventory_stock stock ON stock.id = held.stock_id
-        WHERE {among("held.allocation_id")} AND held.state = 'active'
+        WHERE {among("held.allocation_id", "uuid")} AND held.state = 'active'
         ORDER BY stock.id, held.id {_lock("stock")}
         """,  # noqa: S608
         listed(orders),
@@ -178,7 +178,7 @@ def _lock_shelves(skus: Collection[str]) -> defaultdict[str, list[Shelf]]:
         FROM inventory_stock stock
         JOIN inventory_product product ON product.id = stock.product_id
         JOIN inventory_location location ON location.id = stock.location_id
-        WHERE {among("product.sku")} AND location.active
+        WHERE {among("product.sku", "text")} AND location.active
         ORDER BY stock.id {_lock("stock")}
         """,  # noqa: S608
         listed(sorted(skus)),

@@ -15,7 +15,7 @@ from orders.models import Order, OrderLine, Status
 from project.api.errors import FieldError, InvalidInput
 from project.bus.events import Event
 from project.bus.outbox import publish
-from project.bus.sql import among, as_json, listed, recordset, run, run_all, time_of, uuid_of
+from project.bus.sql import Table, among, as_json, listed, run, run_all, time_of, uuid_of
 from project.events import Line, OrderPlaced
 
 MOST_LINES = 100
@@ -125,7 +125,7 @@ def _catalogue_for(
     if wrong := [error for index, order in enumerate(orders) for error in errors(index, line_errors(order.lines))]:
         raise InvalidOrder(*wrong)
     rows = run(
-        f"SELECT sku, name, price, currency, active FROM orders_catalogueitem WHERE {among('sku')}",  # noqa: S608
+        f"SELECT sku, name, price, currency, active FROM orders_catalogueitem WHERE {among('sku', 'text')}",  # noqa: S608
         listed(sorted({line.sku for order in orders for line in order.lines})),
     )
     if connection.vendor == "sqlite":  # knows no decimals
@@ -140,6 +140,18 @@ def _catalogue_for(
 
 def _total(lines: Sequence[Line], catalogue: Mapping[str, Item]) -> Decimal:
     return sum((line.quantity * catalogue[line.sku].price for line in lines), Decimal(0))
+
+
+#: What is given of each order, and of each line.
+_ORDER = {
+    "id": "uuid",
+    "customer_id": "uuid",
+    "currency": "text",
+    "total": "numeric",
+    "is_welcome": "boolean",
+    "event_id": "uuid",
+}
+_LINE = {"order_id": "uuid", "sku": "text", "name": "text", "quantity": "int", "unit_price": "numeric"}
 
 
 def _insert(orders: Sequence[NewOrder], catalogue: Mapping[str, Item]) -> list[tuple[UUID, datetime]]:
@@ -170,35 +182,24 @@ def _insert(orders: Sequence[NewOrder], catalogue: Mapping[str, Item]) -> list[t
         for order_id, order in numbered
         for line in order.lines
     )
-    entries = recordset(
-        id="uuid", customer_id="uuid", currency="text", total="numeric", is_welcome="boolean", event_id="uuid"
-    )
-    ordered = recordset(order_id="uuid", sku="text", name="text", quantity="int", unit_price="numeric")
     with transaction.atomic():
         # The orders last, as their rows are asked for: foreign keys are looked at when the transaction ends.
         placed = run_all(
-            (
-                f"""
-                INSERT INTO orders_orderline (order_id, sku, name, quantity, unit_price)
-                SELECT order_id, sku, name, quantity, unit_price FROM {ordered}
-                """,  # noqa: S608 - put together from the names above
-                lines,
-            ),
-            (
-                f"""
-                INSERT INTO orders_orderchange (order_id, sequence, from_status, to_status, event_id, reason)
-                SELECT id, 1, '', 'placed', event_id, '' FROM {entries}
-                """,  # noqa: S608
-                rows,
-            ),
-            (
-                f"""
-                INSERT INTO orders_order (id, customer_id, status, version, currency, total, reason, is_welcome)
-                SELECT id, customer_id, 'placed', 1, currency, total, '', is_welcome FROM {entries}
-                RETURNING id, placed_at
-                """,  # noqa: S608
-                rows,
-            ),
+            """
+            INSERT INTO orders_orderline (order_id, sku, name, quantity, unit_price)
+            SELECT order_id, sku, name, quantity, unit_price FROM line
+            """,
+            """
+            INSERT INTO orders_orderchange (order_id, sequence, from_status, to_status, event_id, reason)
+            SELECT id, 1, '', 'placed', event_id, '' FROM placed
+            """,
+            """
+            INSERT INTO orders_order (id, customer_id, status, version, currency, total, reason, is_welcome)
+            SELECT id, customer_id, 'placed', 1, currency, total, '', is_welcome FROM placed
+            RETURNING id, placed_at
+            """,
+            placed=Table(_ORDER, rows),
+            line=Table(_LINE, lines),
         )
         publish(
             *(

@@ -11,7 +11,7 @@ from orders.models import TRANSITIONS, Order, Status
 from project.api.errors import Conflict
 from project.bus.events import Event
 from project.bus.outbox import publish
-from project.bus.sql import among, as_json, listed, now, recordset, run, run_all, uuid_of
+from project.bus.sql import Table, among, as_json, listed, now, run, run_all, uuid_of
 from project.events import OrderCancelled, OrderConfirmed, OrderRejected, StockRejected, StockReserved
 
 #: Where a repeated or late event may find an order without anything being wrong: there, further on, or cancelled.
@@ -144,16 +144,13 @@ def move(*steps: Step, to: Status) -> None:
     )
     columns = ", ".join(_CHANGE)
     run_all(
-        (
-            f"""
-            UPDATE orders_order
-            SET status = entry.to_status, version = entry.sequence, reason = entry.reason,
-                changed_at = {now()}
-            FROM {recordset(**_CHANGE)} WHERE orders_order.id = entry.order_id
-            """,  # noqa: S608 - put together from the names below
-            rows,
-        ),
-        (f"INSERT INTO orders_orderchange ({columns}) SELECT {columns} FROM {recordset(**_CHANGE)}", rows),  # noqa: S608
+        f"""
+        UPDATE orders_order
+        SET status = entry.to_status, version = entry.sequence, reason = entry.reason, changed_at = {now()}
+        FROM entry WHERE orders_order.id = entry.order_id
+        """,  # noqa: S608 - put together from the names below
+        f"INSERT INTO orders_orderchange ({columns}) SELECT {columns} FROM entry",  # noqa: S608
+        entry=Table(_CHANGE, rows),
     )
 
 
@@ -169,7 +166,7 @@ def steps_of(outcomes: Sequence[Outcome], *, past: frozenset[Status]) -> list[St
     rows = run(
         f"""
         SELECT id, customer_id, status, version FROM orders_order
-        WHERE {among("id")} ORDER BY id {lock}
+        WHERE {among("id", "uuid")} ORDER BY id {lock}
         """,  # noqa: S608
         listed(list(wanted)),
     )

@@ -196,7 +196,7 @@ _READ = {
         SELECT d.id, d.attempts, e.id, e.type, e.version, e.sequence, extract(epoch FROM e.time)::float8, e.data::text,
             e.correlation_id, e.traceparent,
             (SELECT coalesce(bool_or(failures > 0), false) FROM bus_subscription WHERE handler = %s)
-        FROM bus_delivery d JOIN bus_event e ON e.id = d.event_id WHERE d.id = ANY(%s)
+        FROM bus_delivery d JOIN bus_event e ON e.id = d.event_id WHERE d.id IN (SELECT unnest(%s::bigint[]))
     """,
     "sqlite": """
         SELECT d.id, d.attempts, e.id, e.type, e.version, e.sequence, e.time, e.data, e.correlation_id, e.traceparent,

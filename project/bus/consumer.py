@@ -281,15 +281,18 @@ def _tidy_connection(error: Exception, *, session: object) -> None:
 
 
 @worker_init.connect
-def bound_sessions(**_: object) -> None:
+def prepare_sessions(**_: object) -> None:
     """In a worker, no session may hold rows for ever: connections made from now on have time-outs."""
-    connection_created.connect(_set_timeouts, dispatch_uid="project.bus.consumer")
+    connection_created.connect(_set_up_session, dispatch_uid="project.bus.consumer")
 
 
-def _set_timeouts(*, connection: BaseDatabaseWrapper, **_: object) -> None:
+def _set_up_session(*, connection: BaseDatabaseWrapper, **_: object) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             # A stopped worker lets go of its rows before those who wait for them give up.
             cursor.execute("SET idle_in_transaction_session_timeout = '5s'")
             cursor.execute("SET lock_timeout = '10s'")
             cursor.execute("SET statement_timeout = '30s'")
+            # What a batch touches is in memory, or on a disk without a head to move. The default, 4, is for others, and
+            # has a batch of 100 orders found by reading a table of 20,000 from end to end.
+            cursor.execute("SET random_page_cost = 1.1")

@@ -136,7 +136,7 @@ def backoff_seconds(attempts: int) -> float:
 # order of their ids, and by a handler's transaction before anything else, so nobody waits in a circle.
 _FINISH_POSTGRESQL = """
     WITH mine AS MATERIALIZED (
-        SELECT id FROM bus_delivery WHERE id = ANY(%s) AND attempts = %s AND dead_at IS NULL
+        SELECT id FROM bus_delivery WHERE id IN (SELECT unnest(%s::bigint[])) AND attempts = %s AND dead_at IS NULL
         ORDER BY id FOR UPDATE
     ),
     gone AS (

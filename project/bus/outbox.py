@@ -87,7 +87,7 @@ def _row(event: Event) -> dict[str, Any]:
 # Deliveries are inserted in the order of their events (UUIDv7 sort by age) and claimed in that order.
 _POSTGRESQL = """
     WITH event AS MATERIALIZED (
-        SELECT * FROM jsonb_to_recordset(%s::jsonb) AS event
+        SELECT * FROM json_to_recordset(%s::json) AS event
             (id uuid, type text, version int, subject text, sequence bigint, data jsonb,
              correlation_id uuid, causation_id uuid, traceparent text)
     ),

@@ -56,7 +56,7 @@ _PROBE_POSTGRESQL = f"""
     SELECT h.handler, h.queue, fresh.id, tried.id, extract(epoch FROM fresh.due_at)::float8,
         extract(epoch FROM tried.due_at)::float8, extract(epoch FROM now())::float8
     FROM {_HANDLERS.format(now="now()")}
-    LEFT JOIN jsonb_to_recordset(%s::jsonb) AS mark (handler text, fresh float8, tried float8)
+    LEFT JOIN json_to_recordset(%s::json) AS mark (handler text, fresh float8, tried float8)
         ON mark.handler = h.handler
     LEFT JOIN LATERAL (
         SELECT d.id, d.due_at FROM bus_delivery d

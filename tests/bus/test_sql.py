@@ -82,7 +82,7 @@ def test_rows_go_out_as_one_parameter_and_come_back_as_they_were():
     back = run(f"SELECT number, id, text FROM {recordset(number='int', id='uuid', text='text')}", as_json(rows))
     assert [{"number": number, "id": uuid_of(id_), "text": text} for number, id_, text in back] == rows
     numbers = run(
-        f"SELECT number FROM {recordset(number='int')} WHERE {among('number')}", as_json(rows), listed([0, 2])
+        f"SELECT number FROM {recordset(number='int')} WHERE {among('number', 'int')}", as_json(rows), listed([0, 2])
     )
     assert sorted(numbers) == [(0,), (2,)]
 
