@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Barrier
 
 import pytest
@@ -10,6 +11,7 @@ from django.db import connection
 
 from inventory import operations
 from inventory.models import Allocation
+from project.api.errors import InvalidInput
 from tests.inventory.helpers import assert_ledger_holds, cancelled, figures, placed, stocked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,7 +87,8 @@ def test_crossed_orders_cancels_and_transfers_all_end(size):
     def transfers() -> None:
         for _ in range(15):
             for sku in random.sample(skus, len(skus)):
-                operations.transfer_stock(sku=sku, source="south", target="north", quantity=1, reason="closer")
+                with suppress(InvalidInput):  # all that is there may be reserved
+                    operations.transfer_stock(sku=sku, source="south", target="north", quantity=1, reason="closer")
 
     side_by_side(
         in_batches(orders[:80], size, reserve),
