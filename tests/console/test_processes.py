@@ -16,10 +16,12 @@ from tests.console.leftovers import Marker
 from tests.system import ROOT, eventually
 
 SUPERVISE = """
-import json, sys
+import json, signal, sys
 from pathlib import Path
 from project.console import processes
 
+# The tests themselves may run under nohup.
+signal.signal(signal.SIGHUP, signal.SIG_IGN if sys.argv[2:] == ["nohup"] else signal.SIG_DFL)
 options = json.loads(sys.argv[1])
 processes.STOP_LIMIT = options["stop_limit"]
 programs = [
@@ -55,11 +57,14 @@ def marker(tmp_path: Path) -> Marker:
 def supervise(tmp_path: Path, marker: Marker) -> Iterator[Callable[..., Supervised]]:
     started = []
 
-    def supervise(*, stop_limit: float = 6.0, stdout: int | None = None, **scripts: str) -> Supervised:
+    def supervise(
+        *, stop_limit: float = 6.0, stdout: int | None = None, nohup: bool = False, **scripts: str
+    ) -> Supervised:
+        options = json.dumps({"stop_limit": stop_limit, "scripts": scripts})
         output = tmp_path / "output"
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-c", SUPERVISE, json.dumps({"stop_limit": stop_limit, "scripts": scripts})],
+                [sys.executable, "-c", SUPERVISE, options, *(["nohup"] if nohup else [])],
                 cwd=ROOT,
                 env=os.environ | marker.environment,
                 stdout=file if stdout is None else stdout,
@@ -98,6 +103,17 @@ def test_a_request_to_stop_leaves_nothing_running_and_exits_with_0(supervise, ma
     supervised = supervise(one=f"sleep 1000 & {RUNS}", two=RUNS)
     supervised.prints("all are started")
     supervised.process.send_signal(request_to_stop)
+    assert supervised.exit_code() == 0
+    assert not marker.left()
+
+
+def test_under_nohup_it_goes_on_when_the_terminal_hangs_up(supervise, marker):
+    supervised = supervise(nohup=True, one="while :; do echo words; sleep 0.05; done")
+    supervised.prints("all are started")
+    supervised.process.send_signal(signal.SIGHUP)
+    words = supervised.output.read_text().count("words")
+    eventually(lambda: supervised.output.read_text().count("words") > words + 5, within=15, what="it goes on")
+    supervised.process.terminate()
     assert supervised.exit_code() == 0
     assert not marker.left()
 
