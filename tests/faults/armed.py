@@ -12,20 +12,20 @@ import threading
 import time
 from pathlib import Path
 
-ACTIONS = ("kill", "stop", "raise", "sleep")
+ACTIONS = ("kill", "stop", "raise")
 
 
-def arm(directory: Path, point: str, *, action: str = "kill", handler: str = "", seconds: float = 0.0) -> None:
+def arm(directory: Path, point: str, *, action: str = "kill", handler: str = "") -> None:
     """Have the next process that gets to a point do something.
 
     Args:
-        action: kill itself by SIGKILL, stop itself by SIGSTOP, raise, or sleep for so many seconds.
+        action: kill itself by SIGKILL, stop itself by SIGSTOP, or raise.
         handler: only while it works for this handler; empty: for any.
     """
     if action not in ACTIONS:
         raise ValueError(f"action {action!r} is none of {', '.join(ACTIONS)}")
     waiting = directory / f"new.{point}"
-    waiting.write_text(json.dumps({"action": action, "handler": handler, "seconds": seconds}))
+    waiting.write_text(json.dumps({"action": action, "handler": handler}))
     waiting.rename(directory / f"armed.{point}")
 
 
@@ -65,7 +65,5 @@ def reached(point: str, *, handler: str = "") -> None:
         case "stop":
             # To this thread: else it may run on for a moment, until another has taken the signal for all.
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
-        case "sleep":
-            time.sleep(order["seconds"])
         case "raise":
             raise RuntimeError(f"the fault point {point} was armed")
