@@ -1,6 +1,7 @@
 """Low-water marks: scans that would step over much begin where the last one found nothing."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection, transaction
@@ -105,7 +106,7 @@ def test_while_full_scans_are_slow_a_relay_begins_at_its_marks(handler):
 
 def test_a_full_scan_that_was_slow_is_not_repeated_for_twenty_times_its_length(monkeypatch):
     clock = iter([0.0, 0.0, 0.9, 1.1])
-    monkeypatch.setattr(marks.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(marks, "time", SimpleNamespace(monotonic=lambda: next(clock)))  # of no other thread
     mark = Mark()
     assert mark.begin() == 0.0
     mark.end(since=0.0, clear_until=1000.0, seconds=0.05)
@@ -115,7 +116,7 @@ def test_a_full_scan_that_was_slow_is_not_repeated_for_twenty_times_its_length(m
 
 def test_a_scan_that_stood_still_for_a_minute_is_repeated_after_seconds(monkeypatch):
     clock = iter([0.0, marks.LONGEST + 0.1])
-    monkeypatch.setattr(marks.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(marks, "time", SimpleNamespace(monotonic=lambda: next(clock)))  # of no other thread
     mark = Mark()
     mark.end(since=0.0, clear_until=1000.0, seconds=60.0)
     assert mark.begin() == 0.0
