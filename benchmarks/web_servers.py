@@ -1,0 +1,89 @@
+"""python -m benchmarks.web_servers: orders a second that web servers take, two processes each; nobody else works.
+
+gunicorn as `manage.py up` runs it, and what else there is: one request at a time, ASGI, and granian, written in Rust.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.run import Measurement
+from benchmarks.servers import broker, database_server, end_in_order
+from benchmarks.stage import LEAST_HISTORY, Stage
+from benchmarks.systems import SYSTEMS
+from benchmarks.workloads import WORKLOADS
+
+GUNICORN = ["-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "2", "--preload", "--no-control-socket"]
+GRANIAN = ["-m", "granian", "--host", "127.0.0.1", "--port", "{port}", "--workers", "2", "--no-ws"]
+SERVERS = {
+    "gunicorn, 4 threads": [*GUNICORN, "--threads", "4", "project.wsgi"],
+    "gunicorn, sync": [*GUNICORN, "project.wsgi"],
+    "gunicorn, ASGI": [*GUNICORN, "--worker-class", "asgi", "project.asgi"],
+    "granian, 4 threads": [*GRANIAN, "--interface", "wsgi", "--blocking-threads", "4", "project.wsgi:application"],
+    "granian, sync": [*GRANIAN, "--interface", "wsgi", "--blocking-threads", "1", "project.wsgi:application"],
+    "granian, ASGI": [*GRANIAN, "--interface", "asginl", "project.asgi:application"],
+}
+
+
+def main() -> None:
+    """Measure each in turn, and print and write what was found."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.web_servers", description=__doc__)
+    parser.add_argument("--orders", type=int, default=3_000, help="orders in a round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds (default: %(default)s)")
+    parser.add_argument("--json", type=Path, default=Path("web_servers.json"), help="the file (default: %(default)s)")
+    options = parser.parse_args()
+    end_in_order()
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    found: defaultdict[str, list[Measurement]] = defaultdict(list)
+    with (
+        tempfile.TemporaryDirectory(prefix="orderly-web-") as directory,
+        database_server(Path(directory), vendor="postgresql") as server,
+        broker(Path(directory)) as redis,
+    ):
+        stage = Stage(Path(directory), server=server, broker=redis, history=LEAST_HISTORY)
+        stage.prepare([SYSTEMS["ours"]])
+        for round_ in range(1, options.rounds + 1):
+            for name, command in SERVERS.items():
+                measured = stage.measure(
+                    SYSTEMS["ours"],
+                    WORKLOADS["intake"],
+                    orders=options.orders,
+                    round_=round_,
+                    programs={"web": [sys.executable, *command]},
+                )
+                found[name].append(measured)
+                console.print(f"round {round_}, {name}: {measured.rate:,.0f} orders/s", highlight=False)
+    table = Table("web server", "orders/s", "from - to", "CPU-s per 1,000", "peak MB of one process")
+    for name, rounds in found.items():
+        rates = [measured.rate for measured in rounds]
+        table.add_row(
+            name,
+            f"{statistics.median(rates):,.0f}",
+            f"{min(rates):,.0f} - {max(rates):,.0f}",
+            f"{statistics.median(measured.cpu_per_thousand for measured in rounds):.2f}",
+            f"{max(measured.memory['web'] for measured in rounds):.0f}",
+        )
+    console.print(table)
+    rows = {
+        name: [
+            {
+                "orders_per_second": measured.rate,
+                "cpu_seconds_per_1000": measured.cpu_per_thousand,
+                "peak_memory_mb": measured.memory["web"],
+            }
+            for measured in rounds
+        ]
+        for name, rounds in found.items()
+    }
+    options.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
