@@ -5,7 +5,6 @@ gunicorn as `manage.py up` runs it, and what else there is: one request at a tim
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
 from collections import defaultdict
@@ -14,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.report import Result
 from benchmarks.run import Measurement
 from benchmarks.servers import broker, database_server, end_in_order
 from benchmarks.stage import LEAST_HISTORY, Stage
@@ -22,8 +22,7 @@ from benchmarks.workloads import WORKLOADS
 
 GUNICORN = ["-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "2", "--preload", "--no-control-socket"]
 GRANIAN = ["-m", "granian", "--host", "127.0.0.1", "--port", "{port}", "--workers", "2", "--no-ws"]
-SERVERS = {
-    "gunicorn, 4 threads": [*GUNICORN, "--threads", "4", "project.wsgi"],
+OTHERS = {
     "gunicorn, sync": [*GUNICORN, "project.wsgi"],
     "gunicorn, ASGI": [*GUNICORN, "--worker-class", "asgi", "project.asgi"],
     "granian, 4 threads": [*GRANIAN, "--interface", "wsgi", "--blocking-threads", "4", "project.wsgi:application"],
@@ -49,40 +48,31 @@ def main() -> None:
     ):
         stage = Stage(Path(directory), server=server, broker=redis, history=LEAST_HISTORY)
         stage.prepare([SYSTEMS["ours"]])
+        servers = {"as it is run": stage.ours["programs"]["web"]}
+        servers |= {name: [sys.executable, *command] for name, command in OTHERS.items()}
         for round_ in range(1, options.rounds + 1):
-            for name, command in SERVERS.items():
+            for name, command in servers.items():
                 measured = stage.measure(
                     SYSTEMS["ours"],
                     WORKLOADS["intake"],
                     orders=options.orders,
                     round_=round_,
-                    programs={"web": [sys.executable, *command]},
+                    programs={"web": command},
                 )
                 found[name].append(measured)
                 console.print(f"round {round_}, {name}: {measured.rate:,.0f} orders/s", highlight=False)
+    results = {name: Result(workload="intake", system=name, rounds=rounds) for name, rounds in found.items()}
     table = Table("web server", "orders/s", "from - to", "CPU-s per 1,000", "peak MB of one process")
-    for name, rounds in found.items():
-        rates = [measured.rate for measured in rounds]
+    for name, result in results.items():
         table.add_row(
             name,
-            f"{statistics.median(rates):,.0f}",
-            f"{min(rates):,.0f} - {max(rates):,.0f}",
-            f"{statistics.median(measured.cpu_per_thousand for measured in rounds):.2f}",
-            f"{max(measured.memory['web'] for measured in rounds):.0f}",
+            f"{result.rate:,.0f}",
+            f"{min(result.rates):,.0f} - {max(result.rates):,.0f}",
+            f"{result.cpu_per_thousand:.2f}",
+            f"{result.memory()['web']:.0f}",
         )
     console.print(table)
-    rows = {
-        name: [
-            {
-                "orders_per_second": measured.rate,
-                "cpu_seconds_per_1000": measured.cpu_per_thousand,
-                "peak_memory_mb": measured.memory["web"],
-            }
-            for measured in rounds
-        ]
-        for name, rounds in found.items()
-    }
-    options.json.write_text(json.dumps(rows, indent=2) + "\n")
+    options.json.write_text(json.dumps([result.as_json() for result in results.values()], indent=2) + "\n")
 
 
 if __name__ == "__main__":
