@@ -175,23 +175,25 @@ def no_space(cluster: Cluster, client: Client) -> None:
     """No event can be written: an error for each who wants to; and once there is space all goes on by itself."""
     # No space within the file either: none that pruned events left, nor soon that of the rows below.
     cluster.sql("ALTER TABLE bus_event SET (autovacuum_enabled = off)")
-    cluster.sql("VACUUM (FULL) bus_event")
-    with cluster.postgres.connect() as connection:
-        connection.execute("BEGIN")
-        connection.execute(FILL)
-        connection.execute("ROLLBACK")
-    [(size,)] = cluster.sql("SELECT pg_relation_size('bus_event')")
-    first, said = len(client.journal), cluster.postgres.said(NO_SPACE)
+    try:
+        cluster.sql("VACUUM (FULL) bus_event")
+        with cluster.postgres.connect() as connection:
+            connection.execute("BEGIN")
+            connection.execute(FILL)
+            connection.execute("ROLLBACK")
+        [(size,)] = cluster.sql("SELECT pg_relation_size('bus_event')")
+        first, said = len(client.journal), cluster.postgres.said(NO_SPACE)
 
-    def refused() -> bool:
-        client.grant(2)
-        eventually(client.quiet, within=30, what="the orders are placed, or not")
-        return any(attempt.status == 500 for attempt in client.journal[first:])
+        def refused() -> bool:
+            client.grant(2)
+            eventually(client.quiet, within=30, what="the orders are placed, or not")
+            return any(attempt.status == 500 for attempt in client.journal[first:])
 
-    with cluster.postgres.no_file_larger_than(max(size, FULL)):
-        eventually(refused, within=30, what="an order finds no space")
-        client.grant(4)
-        cluster.last(1)
-        eventually(client.quiet, within=30, what="the orders are placed, or not")
-    cluster.sql("ALTER TABLE bus_event RESET (autovacuum_enabled)")
+        with cluster.postgres.no_file_larger_than(max(size, FULL)):
+            eventually(refused, within=30, what="an order finds no space")
+            client.grant(4)
+            cluster.last(1)
+            eventually(client.quiet, within=30, what="the orders are placed, or not")
+    finally:
+        cluster.sql("ALTER TABLE bus_event RESET (autovacuum_enabled)")
     assert cluster.postgres.said(NO_SPACE) > said, "there was space"
