@@ -110,7 +110,7 @@ def test_an_event_leads_to_what_it_is_about_its_cause_its_chain_and_its_receipts
 
 
 def test_a_failure_and_its_delivery_and_its_event_lead_to_one_another(admin_client, order):
-    failure = Failure.objects.get()
+    failure = Failure.objects.latest("pk")
     delivery = Delivery.objects.get(pk=failure.delivery_id)
     for path, targets in {
         f"/admin/bus/failure/{failure.pk}/change/": ("delivery", "event"),

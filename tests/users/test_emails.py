@@ -88,10 +88,13 @@ def test_no_address_is_logged_or_stored_when_the_mail_server_refuses_it(ann, dra
     caplog.set_level(logging.DEBUG)
     tell(OrderConfirmed(order_id=ORDER, customer_id=ann.pk))
     drain()
-    failure = Failure.objects.get()
-    assert "550" in failure.error
-    assert str(ann.pk) in failure.error
-    assert ann.email not in failure.error + failure.traceback + caplog.text
+    failures = Failure.objects.all()  # the first retry may be due at once
+    assert failures
+    for failure in failures:
+        assert "550" in failure.error
+        assert str(ann.pk) in failure.error
+        assert ann.email not in failure.error + failure.traceback
+    assert ann.email not in caplog.text
     assert Delivery.objects.filter(handler="users.email_confirmation", dead_at=None).exists(), "it is tried again"
 
 
