@@ -33,6 +33,9 @@ CALM = 1.0
 LOOK_SQLITE = 0.005
 #: Seconds between two bells for one handler whose work moves on: long enough for a batch to gather.
 GAP = 0.02
+#: The same while deliveries come at more than `CROWD` a second: large batches then count for more than an early start.
+GAP_CROWDED = 0.06
+CROWD = 3000
 #: Seconds to which the gap doubles while a handler's first due delivery stays the same.
 LONGEST_GAP = 1.0
 #: Seconds after which RabbitMQ drops a bell that nobody took. Not a Celery expiry, which compares two machines' clocks:
@@ -97,7 +100,9 @@ class Due:
 class _Rung:
     head: tuple[int | None, int | None]
     at: float
-    gap: float
+    #: Seconds until the next bell: while the head is the same, and once it has moved on.
+    stuck: float
+    moving: float
 
 
 class Scan:
@@ -150,17 +155,23 @@ class Rhythm:
         ready, self.holds = [], False
         for d in sorted(due, key=lambda d: self._rung[d.handler].at if d.handler in self._rung else 0.0):
             rung = self._rung.get(d.handler)
-            if rung is None or now - rung.at >= (rung.gap if rung.head == d.head else GAP):
+            if rung is None or now - rung.at >= (rung.stuck if rung.head == d.head else rung.moving):
                 ready.append(d)
             elif rung.head != d.head:
                 self.holds = True
         return ready
 
     def rang(self, due: Due, *, now: float) -> None:
-        """Note a bell. The gap doubles while the head stays where it is."""
+        """Note a bell. The gap doubles while the head stays where it is; else it depends on how fast ids go up."""
         rung = self._rung.get(due.handler)
-        gap = min(rung.gap * 2, LONGEST_GAP) if rung and rung.head == due.head else GAP
-        self._rung[due.handler] = _Rung(due.head, now, gap)
+        if rung and rung.head == due.head:
+            stuck, moving = min(rung.stuck * 2, LONGEST_GAP), GAP
+        else:
+            before, after = rung.head[0] if rung else None, due.head[0]
+            moved = after - before if before is not None and after is not None else 0
+            crowded = rung is not None and moved > CROWD * (now - rung.at)
+            stuck, moving = GAP, GAP_CROWDED if crowded else GAP
+        self._rung[due.handler] = _Rung(due.head, now, stuck, moving)
 
 
 class Bells:

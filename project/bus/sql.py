@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from django.db import NotSupportedError, connection
+from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connection, connections
 from django.db.backends.utils import CursorWrapper
 
 _NOW_SQLITE = "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now')"
@@ -129,10 +129,11 @@ def _cursor() -> CursorWrapper:
     # Django's own cursors put parameters into the text, which therefore cannot be prepared. This one sends them apart,
     # and psycopg prepares a text after as many uses as the connection's `prepare_threshold` says. While queries are
     # logged (DEBUG, tests that count them) Django's is taken, as the log wants their text.
-    if connection.vendor != "postgresql" or connection.queries_logged:
-        return connection.cursor()
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        cursor = connection.Database.Cursor(connection.connection)  # type: ignore[attr-defined]  # the stubs lack it
-    return connection.make_cursor(cursor)
+    here = connections[DEFAULT_DB_ALIAS]  # itself: each attribute asked of the proxy `connection` is a look-up
+    if here.vendor != "postgresql" or here.queries_logged:
+        return here.cursor()
+    here.close_if_health_check_failed()
+    here.ensure_connection()
+    with here.wrap_database_errors:
+        cursor = here.Database.Cursor(here.connection)  # type: ignore[attr-defined]  # the stubs lack it
+    return here.make_cursor(cursor)

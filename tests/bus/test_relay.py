@@ -21,7 +21,7 @@ from project.bus import relay
 from project.bus.consumer import answer_bell
 from project.bus.models import Delivery, Subscription
 from project.bus.outbox import publish
-from project.bus.relay import GAP, LONGEST_GAP, Bells, Due, Rhythm, due_handlers, look, run
+from project.bus.relay import CROWD, GAP, GAP_CROWDED, LONGEST_GAP, Bells, Due, Rhythm, due_handlers, look, run
 from tests.bus.events import Pinged, Ponged
 from tests.system import eventually
 
@@ -83,6 +83,20 @@ def test_a_rhythm_holds_a_bell_back_only_while_work_moves_on_faster_than_it_is_r
     assert rhythm.holds
     assert not rhythm.candidates([], now=GAP / 2)
     assert not rhythm.holds
+
+
+@pytest.mark.parametrize(("a_second", "gap"), [(CROWD / 2, GAP), (CROWD * 2, GAP_CROWDED)])
+def test_a_rhythm_lets_larger_batches_gather_while_deliveries_crowd_in(a_second, gap):
+    rhythm, now, rung, ids = Rhythm(), 100.0, [], 0.0
+    while len(rung) < 10:
+        ids += a_second / 1000
+        due = Due("a.b", "a", (int(ids), None))
+        if rhythm.candidates([due], now=now):
+            rhythm.rang(due, now=now)
+            rung.append(now)
+        now += 0.001
+    gaps = [later - earlier for earlier, later in pairwise(rung[1:])]
+    assert gaps == pytest.approx([gap] * 8, abs=0.002)
 
 
 def test_a_queue_never_holds_more_bells_than_it_has_due_handlers(broker, subscribed):
