@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from project.bus import claims, consumer, endings
-from project.bus.consumer import PermanentError, answer_bell, idempotency_key, subscribe
+from project.bus.consumer import BATCH, PermanentError, answer_bell, idempotency_key, subscribe
 from project.bus.models import Delivery, Event, Failure, Receipt, Subscription
 from project.bus.outbox import publish
 from tests.bus.events import Pinged, Ponged
@@ -54,17 +54,17 @@ def test_a_second_bell_finds_nothing_to_do(subscribed):
     assert seen == [1]
 
 
-def test_a_batch_handler_gets_up_to_a_hundred_events_in_the_order_of_publishing(subscribed):
+def test_a_batch_handler_gets_up_to_a_full_batch_of_events_in_the_order_of_publishing(subscribed):
     batches: list[list[int]] = []
 
     def take(events):
         batches.append([event.number for event in events])
 
     handler = subscribed(take, Pinged, batch=True)
-    publish(*(Pinged(number=number) for number in range(250)))
+    publish(*(Pinged(number=number) for number in range(BATCH * 2 + 50)))
     answer_bell(handler)
-    assert [len(batch) for batch in batches] == [100, 100, 50]
-    assert [number for batch in batches for number in batch] == list(range(250))
+    assert [len(batch) for batch in batches] == [BATCH, BATCH, 50]
+    assert [number for batch in batches for number in batch] == list(range(BATCH * 2 + 50))
 
 
 def test_a_handler_may_be_subscribed_to_several_types(subscribed):
