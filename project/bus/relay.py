@@ -34,7 +34,7 @@ LOOK_SQLITE = 0.005
 #: Seconds between two bells for one handler whose work moves on: long enough for a batch to gather.
 GAP = 0.02
 #: The same while deliveries come at more than `CROWD` a second: large batches then count for more than an early start.
-GAP_CROWDED = 0.06
+GAP_CROWDED = 0.1
 CROWD = 3000
 #: Seconds to which the gap doubles while a handler's first due delivery stays the same.
 LONGEST_GAP = 1.0
