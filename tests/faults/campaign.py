@@ -73,6 +73,7 @@ def inject(cluster: Cluster, client: Client, fault: Fault, tally: Tally) -> None
     tally.times += 1
     with client.conditions.on(excused=fault.excused, broker_down=fault.broker_down):
         try:
+            client.stay_logged_in()
             fault.inject(cluster, client)
         except Exception as error:  # noqa: BLE001 - it is a finding, and the campaign goes on to say what else it finds
             tally.troubles.append(f"{type(error).__name__}: {error}")

@@ -7,13 +7,14 @@ when no answer came: then it may have happened or not, and which is found by its
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import httpx
 
 from tests.faults.cluster import PRODUCTS, SCARCE
+from tests.system import eventually
 
 CUSTOMERS = 8
 #: Each attempt has one line more than its digits to this base, so that no two have the same lines.
@@ -25,6 +26,8 @@ TIMEOUT = 20
 #: No connection is kept: what is sent on one that the server is just closing gets no answer, and nobody knows why.
 LIMITS = httpx.Limits(max_keepalive_connections=0, max_connections=None)
 PASSWORD = "correct horse battery staple"
+#: Seconds after which new tokens are asked for; one is good for half an hour, and some campaigns last longer.
+RENEWED_AFTER = 600
 
 
 @dataclass(slots=True)
@@ -97,7 +100,9 @@ class Client:
         self._number = 0
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._tokens: list[str] = []
+        self.tokens: list[str] = []
+        self._logged_in_at = 0.0
+        self._logging_in = threading.Lock()
         self.customers: list[UUID] = []
         #: What ended a thread: a mistake of the client, never a fault of the system.
         self.broken: list[BaseException] = []
@@ -111,13 +116,29 @@ class Client:
         """Register the customers and be ready to place orders."""
         with httpx.Client(trust_env=False, timeout=30) as http:
             for number in range(CUSTOMERS):
-                email = f"customer{number}@example.org"
-                body = {"email": email, "password": PASSWORD, "name": f"Customer {number}"}
+                body = {"email": _email(number), "password": PASSWORD, "name": f"Customer {number}"}
                 self.customers.append(UUID(http.post(f"{self.url}/users/", json=body).raise_for_status().json()["id"]))
-                token = http.post(f"{self.url}/auth/token/", json={"email": email, "password": PASSWORD})
-                self._tokens.append(token.raise_for_status().json()["access"])
+        self.stay_logged_in()
         for thread in self._threads:
             thread.start()
+
+    def stay_logged_in(self) -> None:
+        """Have tokens that are good for long enough, also while some fault makes that take several attempts."""
+        with self._logging_in:
+            if not self.tokens or time.monotonic() - self._logged_in_at > RENEWED_AFTER:
+                with httpx.Client(trust_env=False, timeout=TIMEOUT) as http:
+                    self.tokens = [self._token(http, _email(number)) for number in range(CUSTOMERS)]
+                self._logged_in_at = time.monotonic()
+
+    def _token(self, http: httpx.Client, email: str) -> str:
+        def answer() -> str:
+            with suppress(httpx.HTTPError):
+                token = http.post(f"{self.url}/auth/token/", json={"email": email, "password": PASSWORD})
+                return str(token.raise_for_status().json()["access"])
+            time.sleep(1)  # the API takes a number of logins a minute
+            return ""
+
+        return str(eventually(answer, within=60, what=f"{email} logs in"))
 
     def grant(self, orders: int) -> None:
         """Let so many more orders be placed."""
@@ -190,7 +211,7 @@ class Client:
         return attempt
 
     def _headers(self, attempt: Attempt) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._tokens[attempt.customer]}"}
+        return {"Authorization": f"Bearer {self.tokens[attempt.customer]}"}
 
     def _place(self, http: httpx.Client, attempt: Attempt) -> None:
         lines = [{"sku": sku, "quantity": quantity} for sku, quantity in attempt.lines.items()]
@@ -218,3 +239,7 @@ class Client:
     def _mark(self, attempt: Attempt) -> None:
         attempt.excused |= self.conditions.excused > 0
         attempt.broker_down |= self.conditions.broker_down > 0
+
+
+def _email(number: int) -> str:
+    return f"customer{number}@example.org"

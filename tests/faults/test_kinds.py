@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from tests.faults import campaign
+from tests.faults import campaign, journal
 from tests.faults.cluster import Cluster, cluster
 from tests.faults.journal import Client
 from tests.faults.kinds import KINDS, Fault
@@ -36,6 +36,21 @@ def client(started: Cluster) -> Iterator[Client]:
     client.start()
     yield client
     client.stop()
+
+
+def test_a_client_takes_new_tokens_before_the_old_ones_expire(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(journal, "RENEWED_AFTER", -1)
+    before = list(client.tokens)
+    client.stay_logged_in()
+    assert set(client.tokens).isdisjoint(before)
+    assert len(client.tokens) == len(before)
+    monkeypatch.undo()
+    before = list(client.tokens)
+    client.stay_logged_in()
+    assert client.tokens == before, "they are good for a while"
+    client.grant(2)
+    eventually(client.quiet, within=30, what="the orders are placed")
+    assert [attempt.outcome for attempt in client.journal[-2:]] == ["acknowledged"] * 2
 
 
 @pytest.mark.timeout(300)  # some restart every process, twice, on a machine that other tests share
