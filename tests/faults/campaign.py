@@ -117,7 +117,8 @@ def run(
     one_by_one = [kind for kind in plan if not kind.beside]
     for number, kind in enumerate(one_by_one, start=1):
         share = orders * number // len(one_by_one) - orders * (number - 1) // len(one_by_one)
-        progress(f"fault {number}/{len(one_by_one)}: {kind.name}")
+        minutes = (time.monotonic() - began) / 60
+        progress(f"{minutes:5.1f} min, fault {number}/{len(one_by_one)}: {kind.name}{_troubles_so_far(tallies)}")
         client.conditions.during = kind.name
         client.grant(share)
         inject(cluster, client, kind, tallies[kind.name])
@@ -145,6 +146,12 @@ def _inject_all(
     for kind in plan:
         if kind.beside and kind.area == area:
             inject(cluster, client, kind, tallies[kind.name])
+
+
+def _troubles_so_far(tallies: Mapping[str, Tally]) -> str:
+    """What a long campaign's progress says of them, so that nobody waits for the end to hear of the first."""
+    troubles = [f"{name}: {trouble}" for name, tally in tallies.items() for trouble in tally.troubles]
+    return f"; {len(troubles)} in trouble: {troubles[0]}" if troubles else ""
 
 
 def settle(cluster: Cluster) -> None:
