@@ -113,7 +113,7 @@ def test_every_decision_is_in_the_index_and_has_a_date_and_all_its_parts():
 
 def test_the_table_of_numbers_is_that_of_the_code():
     numbers = {}
-    for module in ("consumer", "claims", "endings", "failures", "breaker", "relay", "marks"):
+    for module in ("consumer", "claims", "endings", "failures", "breaker", "relay", "queues", "marks"):
         source = import_module(f"project.bus.{module}")
         for name, value in vars(source).items():
             if not re.search(rf"^{name} ?[=:]", Path(source.__file__).read_text(), re.MULTILINE):

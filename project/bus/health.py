@@ -6,7 +6,8 @@ from celery import Celery
 from django.db.models.functions import Now
 
 from .models import Delivery
-from .relay import Bells, due_handlers
+from .queues import Bells
+from .relay import due_handlers
 
 
 def delays() -> dict[str, float]:

@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from celery import Celery, current_app
+from celery import current_app
 from django.db import DatabaseError, InterfaceError, connection
-from kombu import Connection, Producer, Queue
-from kombu.exceptions import ChannelError, OperationalError
 
 from .marks import Mark, behind
+from .queues import Bells
 from .sql import as_json
 from .sql import run as run_sql
 
@@ -38,12 +37,6 @@ GAP_CROWDED = 0.1
 CROWD = 3000
 #: Seconds to which the gap doubles while a handler's first due delivery stays the same.
 LONGEST_GAP = 1.0
-#: Seconds after which RabbitMQ drops a bell that nobody took. Not a Celery expiry, which compares two machines' clocks:
-#: a worker one hour ahead would refuse every bell.
-BELL_LIFE = 10
-#: Seconds in which a broker answers, or is taken to be gone, and in which it may say goodbye.
-ANSWER = 5
-FAREWELL = 0.5
 #: Seconds to wait before trying a broker or a database again that failed.
 PAUSE = 0.5
 #: SQLite: seconds after which a look is due though nobody committed, for what has become due by time alone.
@@ -87,18 +80,22 @@ _PROBE_SQLITE = f"""
 """
 
 
+#: A handler's first due delivery that is fresh, and the first that is tried.
+Head = tuple[int | None, int | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A handler with something due; `head` is its first due delivery that is fresh, and the first that is tried."""
+    """A handler with something due."""
 
     handler: str
     queue: str
-    head: tuple[int | None, int | None]
+    head: Head
 
 
 @dataclass(slots=True)
 class _Rung:
-    head: tuple[int | None, int | None]
+    head: Head
     at: float
     #: Seconds until the next bell: while the head is the same, and once it has moved on.
     stuck: float
@@ -164,74 +161,18 @@ class Rhythm:
     def rang(self, due: Due, *, now: float) -> None:
         """Note a bell. The gap doubles while the head stays where it is; else it depends on how fast ids go up."""
         rung = self._rung.get(due.handler)
-        if rung and rung.head == due.head:
+        if rung is None:
+            stuck, moving = GAP, GAP
+        elif rung.head == due.head:
             stuck, moving = min(rung.stuck * 2, LONGEST_GAP), GAP
         else:
-            before, after = rung.head[0] if rung else None, due.head[0]
-            moved = after - before if before is not None and after is not None else 0
-            crowded = rung is not None and moved > CROWD * (now - rung.at)
-            stuck, moving = GAP, GAP_CROWDED if crowded else GAP
+            stuck, moving = GAP, GAP_CROWDED if _moved(rung.head, due.head) > CROWD * (now - rung.at) else GAP
         self._rung[due.handler] = _Rung(due.head, now, stuck, moving)
 
 
-class Bells:
-    """The broker, as far as a relay needs it: how many bells wait in a queue, and one more."""
-
-    def __init__(self, app: Celery) -> None:
-        self._app = app
-        self._connection: Connection | None = None
-        self._producer: Producer | None = None
-        # RabbitMQ closes the channel on which one asks for a queue that is missing: so a channel for asking alone.
-        self._asking: Any = None
-        self._socket: Any = None
-        some = app.connection_for_write()
-        #: What the broker's client raises when the broker fails.
-        self.errors: tuple[type[BaseException], ...] = (OperationalError, *some.connection_errors, *some.channel_errors)
-
-    def waiting(self, queue: str) -> int:
-        """How many messages wait in a queue; 0 for one that does not exist. Quorum queues may say 0 when unsure."""
-        connection = self._open()
-        if self._asking is None:
-            self._asking = connection.channel()
-        try:
-            return int(self._asking.queue_declare(queue, passive=True).message_count)
-        except ChannelError as missing:
-            if str(missing.reply_code) != "404":  # a number from RabbitMQ, text from Redis
-                raise
-            if connection.transport.driver_type == "amqp":
-                self._asking = None
-            return 0
-
-    def ring(self, due: Due) -> None:
-        """Send one bell: the handler's Celery task without arguments."""
-        self._open()
-        self._app.send_task(
-            due.handler,
-            # A queue that only another release knows is rung all the same.
-            queue=self._app.amqp.queues.get(due.queue) or Queue(due.queue),  # type: ignore[arg-type]
-            producer=self._producer,
-            retry=False,
-            expiration=BELL_LIFE,
-        )
-
-    def close(self) -> None:
-        """Let go of the broker; the next call connects anew."""
-        if self._socket is not None:
-            self._socket.settimeout(FAREWELL)
-        if self._connection is not None:
-            self._connection.release()
-        self._connection = self._producer = self._asking = self._socket = None
-
-    def _open(self) -> Connection:
-        if self._connection is None:
-            self._connection = self._app.connection_for_write()
-            self._connection.ensure_connection(max_retries=1, timeout=ANSWER)
-            if self._connection.transport.driver_type == "amqp":
-                # py-amqp waits for an answer for ever, also on a connection of which the other end has gone silent.
-                self._socket = self._connection.connection.sock
-                self._socket.settimeout(ANSWER)
-            self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
-        return self._connection
+def _moved(before: Head, after: Head) -> int:
+    """By how many ids the first fresh delivery moved on, those of other handlers among them; 0 where one is none."""
+    return 0 if before[0] is None or after[0] is None else after[0] - before[0]
 
 
 def look(rhythm: Rhythm, bells: Bells, scan: Scan | None = None) -> bool:
@@ -248,7 +189,7 @@ def look(rhythm: Rhythm, bells: Bells, scan: Scan | None = None) -> bool:
             waiting[d.queue] = bells.waiting(d.queue)
         # So a stopped worker or a long batch causes no flood: a queue never holds more bells than it has due handlers.
         if waiting[d.queue] < due_in_queue[d.queue]:
-            bells.ring(d)
+            bells.ring(d.handler, queue=d.queue)
             waiting[d.queue] += 1
             rhythm.rang(d, now=time.monotonic())
     return bool(due)

@@ -21,7 +21,8 @@ from project.bus import relay
 from project.bus.consumer import answer_bell
 from project.bus.models import Delivery, Subscription
 from project.bus.outbox import publish
-from project.bus.relay import CROWD, GAP, GAP_CROWDED, LONGEST_GAP, Bells, Due, Rhythm, due_handlers, look, run
+from project.bus.queues import Bells
+from project.bus.relay import CROWD, GAP, GAP_CROWDED, LONGEST_GAP, Due, Rhythm, due_handlers, look, run
 from tests.bus.events import Pinged, Ponged
 from tests.system import eventually
 

@@ -5,25 +5,25 @@ from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
-from project.bus import relay
+from project.bus.queues import Bells
 from tests.faults.armed import reached, say_time
 
-_ring = relay.Bells.ring
+_ring = Bells.ring
 
 
-def ring(self: relay.Bells, due: relay.Due) -> None:
+def ring(self: Bells, handler: str, *, queue: str) -> None:
     """Ring; a test may have this process fall before the bell is sent or after it, or send more than one."""
-    reached("ringing", handler=due.handler)
-    _ring(self, due)
+    reached("ringing", handler=handler)
+    _ring(self, handler, queue=queue)
     if times := int(os.environ.get("FAULT_BELLS", "0")):
         for _ in range(times - 1):
-            _ring(self, due)
+            _ring(self, handler, queue=queue)
         with (Path(os.environ["FAULT_DIR"]) / "bells").open("a") as rung:
-            rung.write(f"{due.handler}\n" * times)
-    reached("rung", handler=due.handler)
+            rung.write(f"{handler}\n" * times)
+    reached("rung", handler=handler)
 
 
 if __name__ == "__main__":
     say_time()
-    relay.Bells.ring = ring  # type: ignore[method-assign]
+    Bells.ring = ring  # type: ignore[method-assign]
     execute_from_command_line(["manage.py", "relay"])
