@@ -20,6 +20,7 @@ from django.urls import resolve
 
 from project import events
 from project.api.problems import unknown_route
+from project.bus import consumer
 from project.bus.events import Event
 from project.celery import EXTERNAL, SERVICES
 from project.console import reference
@@ -109,6 +110,14 @@ def test_every_decision_is_in_the_index_and_has_a_date_and_all_its_parts():
         assert page.name.startswith(f"{int(number):04}-")
         assert re.fullmatch(r"Date: \d{4}-\d\d-\d\d", date)
         assert parts == ["## Status", "## Context", "## Decision", "## Consequences"]
+
+
+def test_the_size_of_a_batch_is_told_as_it_is():
+    pages = [(ROOT / "docs" / name).read_text() for name in ("bus.md", "deployment.md", "extending.md")]
+    for text in (README, *pages, consumer.subscribe.__doc__ or ""):
+        told = re.findall(r"up to (\d+) (?:orders|deliveries|events)|batches of up to (\d+)", text)
+        assert told
+        assert {int(orders or batches) for orders, batches in told} == {consumer.BATCH}
 
 
 def test_the_table_of_numbers_is_that_of_the_code():
