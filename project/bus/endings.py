@@ -33,9 +33,11 @@ def finish(*, claims: Sequence[Claim]) -> set[int]:
     Returns:
         The ids of the deliveries that were still ours.
     """
+    claims = sorted(claims)
     ids, attempts = [claim.delivery_id for claim in claims], claims[0].attempts
     if connection.vendor == "postgresql":
-        return {row[0] for row in run(_FINISH_POSTGRESQL, ids, attempts, worker_name())}
+        places = [claim.ctid for claim in claims]
+        return {row[0] for row in run(_FINISH_POSTGRESQL, ids, places, attempts, worker_name())}
     mine = {row[0] for row in run(_RECEIPTS_SQLITE, worker_name(), listed(ids), attempts)}
     # One writer, so nothing changes between the two statements.
     run(_DELETE_SQLITE, listed(ids), attempts)
@@ -133,14 +135,17 @@ def backoff_seconds(attempts: int) -> float:
 
 # This waits for locks, and must: a claim that began before ours was committed locks our rows for a moment before it
 # sees that they are taken. To skip those would leave a whole batch to its lease. Deliveries are always locked in the
-# order of their ids, and by a handler's transaction before anything else, so nobody waits in a circle.
+# order of their ids, and by a handler's transaction before anything else, so nobody waits in a circle. Each is looked for
+# by itself (LATERAL), in the order given, at the place where the claim left it: who has changed it since, moved it.
 _FINISH_POSTGRESQL = """
     WITH mine AS MATERIALIZED (
-        SELECT id FROM bus_delivery WHERE id IN (SELECT unnest(%s::bigint[])) AND attempts = %s AND dead_at IS NULL
-        ORDER BY id FOR UPDATE
+        SELECT delivery.ctid FROM unnest(%s::bigint[], %s::tid[]) AS claimed (id, ctid), LATERAL (
+            SELECT ctid FROM bus_delivery
+            WHERE ctid = claimed.ctid AND id = claimed.id AND attempts = %s AND dead_at IS NULL FOR UPDATE
+        ) AS delivery
     ),
     gone AS (
-        DELETE FROM bus_delivery d USING mine WHERE d.id = mine.id
+        DELETE FROM bus_delivery d USING mine WHERE d.ctid = mine.ctid
         RETURNING d.id, d.event_id, d.handler, d.attempts
     )
     INSERT INTO bus_receipt (delivery_id, event_id, handler, outcome, attempts, worker, ended_at)
