@@ -66,7 +66,7 @@ def claim_fresh(*, handler: Handler, limit: int, durable: bool, trial: bool = Fa
     if connection.vendor == "postgresql":
         mark, began = _marks.setdefault(name, Mark()), time.monotonic()
         since = mark.begin()
-        rows = run(_CLAIM_POSTGRESQL, "on" if durable else "off", name, since, name, name, trial, limit, lease, name)
+        rows = run(_CLAIM_POSTGRESQL, "on" if durable else "off", name, since, name, trial, limit, lease, name)
         first = min((was_due for *_, was_due in rows), default=None)
         mark.end(since=since, clear_until=first, seconds=time.monotonic() - began)
         return _claims([row[:-1] for row in rows])
@@ -126,7 +126,7 @@ def _some_tried(handler: str) -> bool:
         return bool(run(_PROBE_SQLITE, handler))
     mark, began = _tried_marks.setdefault(handler, Mark()), time.monotonic()
     since = mark.begin()
-    ((due_at, now),) = run(_PROBE_POSTGRESQL, handler, since, handler)
+    ((due_at, now),) = run(_PROBE_POSTGRESQL, handler, since)
     mark.end(since=since, clear_until=now if due_at is None else due_at, seconds=time.monotonic() - began)
     return due_at is not None
 
@@ -158,29 +158,29 @@ def _claims(rows: Sequence[tuple[Any, ...]]) -> list[Claim]:
 # One round trip, committed by itself. synchronous_commit is set for this transaction alone, by a part of the statement
 # that the update refers to, as parts that nothing refers to are not run. MATERIALIZED: else the planner may run the
 # locking SELECT more than once and take more than the limit. SKIP LOCKED: workers never wait for one another here.
-# The table is nearly empty most of the time, and the planner then holds one index for as good as any other, or none: a
-# plan made at such a time is kept, and reads the whole table while a backlog is there. So the statement leaves it no
-# choice: of all indexes only delivery_fresh has this order and can be searched by both columns together, and the update
-# finds its rows by their place, which cannot change as they are locked (docs/adr/0014).
+# The update finds its rows by their place, which cannot change as they are locked: the planner, which mostly takes the
+# table for empty, has no other way to choose (docs/adr/0014).
 _CLAIM_POSTGRESQL = """
     WITH setting AS MATERIALIZED (SELECT set_config('synchronous_commit', %s, true)),
     due AS MATERIALIZED (
         SELECT ctid, due_at FROM bus_delivery
-        WHERE attempts = 0 AND dead_at IS NULL
-            AND (handler, due_at) >= (%s, to_timestamp(%s)) AND (handler, due_at) <= (%s, now())
+        WHERE handler = %s AND attempts = 0 AND dead_at IS NULL AND due_at <= now() AND due_at >= to_timestamp(%s)
             AND NOT EXISTS (
                 SELECT 1 FROM bus_subscription
                 WHERE handler = %s AND (paused OR (rests_until IS NOT NULL AND NOT %s))
             )
-        ORDER BY handler, due_at, id LIMIT %s FOR UPDATE SKIP LOCKED
+        ORDER BY due_at, id LIMIT %s FOR UPDATE SKIP LOCKED
+    ),
+    claimed AS (
+        UPDATE bus_delivery d SET attempts = 1, due_at = now() + %s * interval '1 second'
+        FROM setting, due WHERE d.ctid = due.ctid
+        RETURNING d.id, d.attempts, d.event_id, d.ctid, due.due_at AS was_due
     )
-    UPDATE bus_delivery d SET attempts = 1, due_at = now() + %s * interval '1 second'
-    FROM setting, due, bus_event e
-    WHERE d.ctid = due.ctid AND e.id = d.event_id
-    RETURNING d.id, d.attempts, e.id, e.type, e.version, e.sequence, extract(epoch FROM e.time)::float8, e.data::text,
+    SELECT d.id, d.attempts, e.id, e.type, e.version, e.sequence, extract(epoch FROM e.time)::float8, e.data::text,
         e.correlation_id, e.traceparent,
         (SELECT coalesce(bool_or(failures > 0), false) FROM bus_subscription WHERE handler = %s), d.ctid,
-        extract(epoch FROM due.due_at)::float8
+        extract(epoch FROM d.was_due)::float8
+    FROM claimed d JOIN bus_event e ON e.id = d.event_id
 """
 # SQLite has one writer, so nobody else claims meanwhile.
 _CLAIM_SQLITE = """
@@ -215,9 +215,9 @@ _READ = {
 _PROBE_POSTGRESQL = """
     SELECT (
         SELECT extract(epoch FROM due_at)::float8 FROM bus_delivery
-        WHERE attempts > 0 AND dead_at IS NULL
-            AND (handler, due_at) >= (%s, to_timestamp(%s)) AND (handler, due_at) <= (%s, statement_timestamp())
-        ORDER BY handler, due_at, id LIMIT 1
+        WHERE handler = %s AND attempts > 0 AND dead_at IS NULL AND due_at <= statement_timestamp()
+            AND due_at >= to_timestamp(%s)
+        ORDER BY due_at, id LIMIT 1
     ), extract(epoch FROM statement_timestamp())::float8
 """
 _PROBE_SQLITE = """

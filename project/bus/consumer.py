@@ -34,7 +34,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 #: The queue of handlers that reach outside, so that a hanging mail server stalls no other work.
 EXTERNAL_QUEUE = "external"
-BATCH = 250
+BATCH = 1000
 #: Tried deliveries handled after each batch of fresh ones, so that neither kind starves the other.
 TRIED_PER_BATCH = 10
 #: Seconds after which an answer to a bell ends, though more is due: the relay rings again, maybe for another handler.
@@ -60,7 +60,7 @@ def subscribe(
     The function stays plain. It may be called late, again after a rollback, and in any order of events.
 
     Args:
-        batch: call it with a sequence of up to 250 events instead of one event.
+        batch: call it with a sequence of up to 1000 events instead of one event.
         external: it reaches outside the database. It is called singly, outside any transaction, at least once, on the
             queue "external"; `idempotency_key()` lets the other side recognise a repeat.
         attempts: how often it is tried before the delivery is a dead letter. A try in a batch is one, so it is

@@ -135,8 +135,8 @@ def backoff_seconds(attempts: int) -> float:
 
 # This waits for locks, and must: a claim that began before ours was committed locks our rows for a moment before it
 # sees that they are taken. To skip those would leave a whole batch to its lease. Deliveries are always locked in the
-# order of their ids, and by a handler's transaction before anything else, so nobody waits in a circle. Each is looked for
-# by itself (LATERAL), in the order given, at the place where the claim left it: who has changed it since, moved it.
+# order of their ids, and by a handler's transaction before anything else, so nobody waits in a circle. Each is looked
+# for by itself (LATERAL), in the order given, at the place where the claim left it: who has changed it since, moved it.
 _FINISH_POSTGRESQL = """
     WITH mine AS MATERIALIZED (
         SELECT delivery.ctid FROM unnest(%s::bigint[], %s::tid[]) AS claimed (id, ctid), LATERAL (
@@ -145,8 +145,8 @@ _FINISH_POSTGRESQL = """
         ) AS delivery
     ),
     gone AS (
-        DELETE FROM bus_delivery d USING mine WHERE d.ctid = mine.ctid
-        RETURNING d.id, d.event_id, d.handler, d.attempts
+        DELETE FROM bus_delivery WHERE ctid = ANY (ARRAY(SELECT ctid FROM mine))
+        RETURNING id, event_id, handler, attempts
     )
     INSERT INTO bus_receipt (delivery_id, event_id, handler, outcome, attempts, worker, ended_at)
     SELECT id, event_id, handler, 'done', attempts, %s, now() FROM gone

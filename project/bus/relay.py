@@ -22,10 +22,11 @@ from .sql import run as run_sql
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks: while there is work; while a bell is held back, as its handler was rung just now; and
-#: while nothing has been due for so long.
+#: Seconds between two looks: while there is work; while a bell is held back, as its handler was rung just now; while
+#: deliveries crowd in; and while nothing has been due for so long.
 LOOK_BUSY = 0.002
 LOOK_HELD = 0.01
+LOOK_CROWDED = 0.02
 LOOK_IDLE = 0.025
 CALM = 1.0
 #: SQLite: seconds between two questions whether somebody has committed.
@@ -43,8 +44,7 @@ PAUSE = 0.5
 SCHEDULED = 0.25
 
 # The first due delivery of each handler that neither pauses nor rests, by two index probes a handler; the two orders
-# and conditions are those of the claims' partial indexes. On PostgreSQL each probe begins at its mark, and as a claim
-# it leaves the planner no other index (project/bus/claims.py).
+# and conditions are those of the claims' partial indexes. On PostgreSQL each probe begins at its mark.
 _HANDLERS = """(
         SELECT handler, MAX(queue) AS queue FROM bus_subscription
         GROUP BY handler HAVING MAX(CASE WHEN paused OR rests_until > {now} THEN 1 ELSE 0 END) = 0
@@ -57,15 +57,15 @@ _PROBE_POSTGRESQL = f"""
         ON mark.handler = h.handler
     LEFT JOIN LATERAL (
         SELECT d.id, d.due_at FROM bus_delivery d
-        WHERE d.attempts = 0 AND d.dead_at IS NULL AND (d.handler, d.due_at) <= (h.handler, now())
-            AND (d.handler, d.due_at) >= (h.handler, to_timestamp(coalesce(mark.fresh, 0)))
-        ORDER BY d.handler, d.due_at, d.id LIMIT 1
+        WHERE d.handler = h.handler AND d.attempts = 0 AND d.dead_at IS NULL AND d.due_at <= now()
+            AND d.due_at >= to_timestamp(coalesce(mark.fresh, 0))
+        ORDER BY d.due_at, d.id LIMIT 1
     ) fresh ON true
     LEFT JOIN LATERAL (
         SELECT d.id, d.due_at FROM bus_delivery d
-        WHERE d.attempts > 0 AND d.dead_at IS NULL AND (d.handler, d.due_at) <= (h.handler, now())
-            AND (d.handler, d.due_at) >= (h.handler, to_timestamp(coalesce(mark.tried, 0)))
-        ORDER BY d.handler, d.due_at, d.id LIMIT 1
+        WHERE d.handler = h.handler AND d.attempts > 0 AND d.dead_at IS NULL AND d.due_at <= now()
+            AND d.due_at >= to_timestamp(coalesce(mark.tried, 0))
+        ORDER BY d.due_at, d.id LIMIT 1
     ) tried ON true
 """
 _NOW_SQLITE = "strftime('%%Y-%%m-%%d %%H:%%M:%%f999', 'now')"
@@ -145,18 +145,20 @@ class Rhythm:
 
     def __init__(self) -> None:
         self._rung: dict[str, _Rung] = {}
-        #: Whether the last look held back a bell for a handler whose work moves on: more comes than is rung for.
-        self.holds = False
+        #: Seconds until the next look. There is time where more comes than is rung for.
+        self.pause = LOOK_BUSY
 
     def candidates(self, due: Iterable[Due], *, now: float) -> list[Due]:
         """Those whose time has come, the one that was rung longest ago first."""
-        ready, self.holds = [], False
+        ready, self.pause = [], LOOK_BUSY
         for d in sorted(due, key=lambda d: self._rung[d.handler].at if d.handler in self._rung else 0.0):
             rung = self._rung.get(d.handler)
             if rung is None or now - rung.at >= (rung.stuck if rung.head == d.head else rung.moving):
                 ready.append(d)
             elif rung.head != d.head:
-                self.holds = True
+                self.pause = max(self.pause, LOOK_HELD)
+            if rung and rung.moving == GAP_CROWDED:
+                self.pause = LOOK_CROWDED
         return ready
 
     def rang(self, due: Due, *, now: float) -> None:
@@ -230,7 +232,7 @@ def run(*, wait: Callable[[float], bool]) -> None:
         elif time.monotonic() - due_at > CALM:
             pause = LOOK_IDLE
         else:
-            pause = LOOK_HELD if rhythm.holds else LOOK_BUSY
+            pause = rhythm.pause
         if wait(pause):
             break
     bells.close()

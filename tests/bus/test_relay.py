@@ -22,7 +22,20 @@ from project.bus.consumer import answer_bell
 from project.bus.models import Delivery, Subscription
 from project.bus.outbox import publish
 from project.bus.queues import Bells
-from project.bus.relay import CROWD, GAP, GAP_CROWDED, LONGEST_GAP, Due, Rhythm, due_handlers, look, run
+from project.bus.relay import (
+    CROWD,
+    GAP,
+    GAP_CROWDED,
+    LONGEST_GAP,
+    LOOK_BUSY,
+    LOOK_CROWDED,
+    LOOK_HELD,
+    Due,
+    Rhythm,
+    due_handlers,
+    look,
+    run,
+)
 from tests.bus.events import Pinged, Ponged
 from tests.system import eventually
 
@@ -74,20 +87,22 @@ def test_the_gap_doubles_while_the_first_due_delivery_stays_and_is_short_again_o
     assert rhythm.candidates([moved], now=rung[-1] + GAP * 1.01)
 
 
-def test_a_rhythm_holds_a_bell_back_only_while_work_moves_on_faster_than_it_is_rung_for():
+def test_a_rhythm_has_time_only_while_work_moves_on_faster_than_it_is_rung_for():
     rhythm = Rhythm()
     first, moved = Due("a.b", "a", (1, None)), Due("a.b", "a", (9, None))
     rhythm.rang(first, now=0.0)
     assert not rhythm.candidates([first], now=GAP / 2)
-    assert not rhythm.holds, "the same delivery still waits: its worker is slow"
+    assert rhythm.pause == LOOK_BUSY, "the same delivery still waits, and another handler's may come at any time"
     assert not rhythm.candidates([moved], now=GAP / 2)
-    assert rhythm.holds
+    assert rhythm.pause == LOOK_HELD
     assert not rhythm.candidates([], now=GAP / 2)
-    assert not rhythm.holds
+    assert rhythm.pause == LOOK_BUSY
 
 
-@pytest.mark.parametrize(("a_second", "gap"), [(CROWD / 2, GAP), (CROWD * 2, GAP_CROWDED)])
-def test_a_rhythm_lets_larger_batches_gather_while_deliveries_crowd_in(a_second, gap):
+@pytest.mark.parametrize(
+    ("a_second", "gap", "pause"), [(CROWD / 2, GAP, LOOK_HELD), (CROWD * 2, GAP_CROWDED, LOOK_CROWDED)]
+)
+def test_a_rhythm_lets_larger_batches_gather_while_deliveries_crowd_in(a_second, gap, pause):
     rhythm, now, rung, ids = Rhythm(), 100.0, [], 0.0
     while len(rung) < 10:
         ids += a_second / 1000
@@ -98,6 +113,8 @@ def test_a_rhythm_lets_larger_batches_gather_while_deliveries_crowd_in(a_second,
         now += 0.001
     gaps = [later - earlier for earlier, later in pairwise(rung[1:])]
     assert gaps == pytest.approx([gap] * 8, abs=0.002)
+    assert not rhythm.candidates([Due("a.b", "a", (int(ids) + 1, None))], now=now)
+    assert rhythm.pause == pause
 
 
 def test_a_queue_never_holds_more_bells_than_it_has_due_handlers(broker, subscribed):
