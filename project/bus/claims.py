@@ -67,7 +67,7 @@ def claim_fresh(*, handler: Handler, limit: int, durable: bool, trial: bool = Fa
         mark, began = _marks.setdefault(name, Mark()), time.monotonic()
         since = mark.begin()
         rows = run(_CLAIM_POSTGRESQL, "on" if durable else "off", name, since, name, trial, limit, lease, name)
-        first = min((was_due for *_, was_due in rows), default=None)
+        first = rows[0][-1] if rows else None
         mark.end(since=since, clear_until=first, seconds=time.monotonic() - began)
         return _claims([row[:-1] for row in rows])
     rows = run(_CLAIM_SQLITE, f"{lease} seconds", name, name, trial, limit)
@@ -173,13 +173,13 @@ _CLAIM_POSTGRESQL = """
     ),
     claimed AS (
         UPDATE bus_delivery d SET attempts = 1, due_at = now() + %s * interval '1 second'
-        FROM setting, due WHERE d.ctid = due.ctid
-        RETURNING d.id, d.attempts, d.event_id, d.ctid, due.due_at AS was_due
+        FROM setting WHERE d.ctid = ANY (ARRAY(SELECT ctid FROM due))
+        RETURNING d.id, d.attempts, d.event_id, d.ctid
     )
     SELECT d.id, d.attempts, e.id, e.type, e.version, e.sequence, extract(epoch FROM e.time)::float8, e.data::text,
         e.correlation_id, e.traceparent,
         (SELECT coalesce(bool_or(failures > 0), false) FROM bus_subscription WHERE handler = %s), d.ctid,
-        extract(epoch FROM d.was_due)::float8
+        (SELECT extract(epoch FROM min(due_at))::float8 FROM due)
     FROM claimed d JOIN bus_event e ON e.id = d.event_id
 """
 # SQLite has one writer, so nobody else claims meanwhile.

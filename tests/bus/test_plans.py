@@ -21,7 +21,7 @@ def deliveries(request, subscribed):
     """A table with some rows, of which the planner holds something else."""
     subscribed(ping, Pinged)
     with transaction.atomic():
-        publish(*(Pinged(number=number) for number in range(1000)))
+        publish(*(Pinged(number=number) for number in range(4000)))
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE pg_class SET reltuples = %s, relpages = 10 WHERE relname = 'bus_delivery'", [request.param]
@@ -65,5 +65,5 @@ def test_the_index_that_sees_to_uniqueness_is_no_way_to_a_handlers_deliveries(de
         cursor.execute("DROP INDEX delivery_fresh, delivery_tried")
         cursor.execute("SET LOCAL enable_seqscan = off")
     assert "delivery_once" not in plan(
-        "SELECT id FROM bus_delivery WHERE handler = 'bus.ping' AND attempts = 0 AND dead_at IS NULL ORDER BY due_at, id"
+        "SELECT id FROM bus_delivery WHERE handler = 'bus.ping' AND attempts = 0 ORDER BY due_at, id"
     )
