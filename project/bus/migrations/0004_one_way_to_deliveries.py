@@ -4,8 +4,8 @@ Most of the time nothing is owed, so vacuum notes that the table is empty. To th
 any other, and reading the whole table as good as an index if vacuum gave its pages back; a plan made at such a time is
 kept, and takes 20 ms and more once deliveries come in masses, until autovacuum comes by.
 
-So the table is given some pages and keeps what it has, and the index that sees to "one delivery for an event and a handler" compares handlers in
-another collation: it is not considered where a handler's deliveries are looked for.
+So the table is given some pages and keeps what it has, and the index that sees to "one delivery for an event and a
+handler" compares handlers in another collation: it is not considered where a handler's deliveries are looked for.
 """
 
 from django.db import migrations
@@ -16,7 +16,7 @@ from django.db.migrations.state import StateApps
 def leave_one(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute("ALTER TABLE bus_delivery SET (vacuum_truncate = off)")
-        # With ids that no delivery has. With these forty pages, looking at places is the cheaper way from the first plan on.
+        # With ids that no delivery has. Beside these forty pages, places are the cheaper way from the first plan on.
         schema_editor.execute(
             "INSERT INTO bus_delivery (id, event_id, handler, due_at, attempts) "
             "SELECT -n, gen_random_uuid(), 'nobody', now(), 0 FROM generate_series(1, 4000) AS n"
