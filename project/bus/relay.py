@@ -23,7 +23,7 @@ from .sql import run as run_sql
 logger = logging.getLogger(__name__)
 
 #: Seconds between two looks: while there is work; while a bell is held back, as its handler was rung just now; while
-#: deliveries crowd in; and while nothing has been due for so long.
+#: deliveries crowd in; and while what is due has not changed for so long, be it that nothing comes or nobody works.
 LOOK_BUSY = 0.002
 LOOK_HELD = 0.01
 LOOK_CROWDED = 0.02
@@ -178,12 +178,8 @@ def _moved(before: Head, after: Head) -> int:
     return 0 if before[0] is None or after[0] is None else after[0] - before[0]
 
 
-def look(rhythm: Rhythm, bells: Bells, scan: Scan | None = None) -> bool:
-    """Ring once for every handler that has something due and whose time has come.
-
-    Returns:
-        Whether anything is due.
-    """
+def look(rhythm: Rhythm, bells: Bells, scan: Scan | None = None) -> list[Due]:
+    """Ring once for every handler that has something due and whose time has come; gives all that have something due."""
     due = due_handlers(scan)
     waiting: dict[str, int] = {}
     due_in_queue = Counter(d.queue for d in due)
@@ -195,7 +191,7 @@ def look(rhythm: Rhythm, bells: Bells, scan: Scan | None = None) -> bool:
             bells.ring(d.handler, queue=d.queue)
             waiting[d.queue] += 1
             rhythm.rang(d, now=time.monotonic())
-    return bool(due)
+    return due
 
 
 def run(*, wait: Callable[[float], bool]) -> None:
@@ -207,14 +203,15 @@ def run(*, wait: Callable[[float], bool]) -> None:
     rhythm, bells, scan = Rhythm(), Bells(current_app), Scan()
     failing = ""
     version: int | None = None
-    seen, looked_at, due, due_at = version, 0.0, True, 0.0
+    due: list[Due] = []
+    seen, looked_at, now, calm_from = version, 0.0, 0.0, 0.0
     while True:
         try:
-            version = _data_version()
-            if due or version is None or version != seen or time.monotonic() - looked_at > SCHEDULED:
-                seen, looked_at = version, time.monotonic()
+            version, now = _data_version(), time.monotonic()
+            if version is None or version != seen or now < calm_from or now - looked_at > SCHEDULED:
+                seen, looked_at, before = version, now, due
                 due = look(rhythm, bells, scan)
-                due_at = looked_at if due else due_at
+                calm_from = calm_from if due == before else now + CALM
             if failing == "database" or (failing and due):
                 logger.warning("the %s is back", failing)
                 failing = ""
@@ -229,7 +226,7 @@ def run(*, wait: Callable[[float], bool]) -> None:
             pause = PAUSE
         elif version is not None:
             pause = LOOK_SQLITE
-        elif time.monotonic() - due_at > CALM:
+        elif now >= calm_from:
             pause = LOOK_IDLE
         else:
             pause = rhythm.pause

@@ -7,7 +7,7 @@ import sys
 import threading
 from datetime import timedelta
 from itertools import pairwise
-from types import FrameType
+from types import FrameType, SimpleNamespace
 
 import pytest
 from celery import Celery, current_app
@@ -23,6 +23,7 @@ from project.bus.models import Delivery, Subscription
 from project.bus.outbox import publish
 from project.bus.queues import Bells
 from project.bus.relay import (
+    CALM,
     CROWD,
     GAP,
     GAP_CROWDED,
@@ -30,6 +31,9 @@ from project.bus.relay import (
     LOOK_BUSY,
     LOOK_CROWDED,
     LOOK_HELD,
+    LOOK_IDLE,
+    LOOK_SQLITE,
+    SCHEDULED,
     Due,
     Rhythm,
     due_handlers,
@@ -144,6 +148,26 @@ def test_a_wiped_broker_is_rung_again(broker, subscribed):
     finally:
         stop.set()
         rings.join()
+
+
+def test_a_relay_looks_less_often_once_nothing_comes_and_nobody_works(broker, subscribed, monkeypatch):
+    """Also while something is due: a worker that is away must not cost a processor's tenth."""
+    subscribed(ping, Pinged)
+    with transaction.atomic():
+        publish(Pinged(number=1))
+    clock, looks, due = SimpleNamespace(now=100.0), [], due_handlers()
+    monkeypatch.setattr(relay, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(relay, "look", lambda *_: looks.append(clock.now) or due)
+
+    def wait(seconds: float) -> bool:
+        clock.now += seconds
+        return clock.now > 100 + 2 * CALM
+
+    run(wait=wait)
+    gaps = [later - earlier for earlier, later in pairwise(looks)]
+    busy, calm = (LOOK_SQLITE, SCHEDULED) if connection.vendor == "sqlite" else (LOOK_BUSY, LOOK_IDLE)
+    assert gaps[0] == pytest.approx(busy)
+    assert gaps[-1] == pytest.approx(calm, abs=LOOK_SQLITE)
 
 
 def run_and_close(stop: threading.Event) -> None:
