@@ -1,7 +1,7 @@
 """python -m benchmarks.agent SHOP ACTION: what has to happen inside a system's own processes, with its own settings.
 
 `set_up` fills an empty database and prints what the driver needs to know, as JSON. `token` prints a bearer token,
-`costs` what looks and claims take.
+`costs` what looks and claims take, `steps` where an order's time goes.
 `place` gets ready, says so, waits for a line on standard input, places its orders, and prints what came of it.
 """
 
@@ -25,7 +25,7 @@ def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shop", help="the module of the peer")
-    parser.add_argument("action", choices=("set_up", "token", "costs", "place"))
+    parser.add_argument("action", choices=("set_up", "token", "costs", "steps", "place"))
     parser.add_argument("--history", type=int, default=0, help="orders that are there before")
     parser.add_argument("--how", choices=("one", "bulk", "rate", "steady"), default="one")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long, for --how steady")
@@ -46,6 +46,8 @@ def main() -> None:
         say(shop.token())
     elif options.action == "costs":
         say(shop.costs())
+    elif options.action == "steps":
+        say(shop.steps(orders=options.orders))
     else:
         wanted = specs(count=options.warm_up + options.orders, seed=options.seed, mix=options.mix)
         place(shop, wanted[: options.warm_up], how="bulk" if options.how in ("bulk", "steady") else "one")

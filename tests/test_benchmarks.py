@@ -7,9 +7,10 @@ import pytest
 from django.db import connection
 
 from benchmarks.agreement import Disagreement, check, expected
+from benchmarks.processes import ask
 from benchmarks.servers import Postgres, Refused, Sqlite, broker
 from benchmarks.specs import specs
-from benchmarks.stage import Stage
+from benchmarks.stage import Stage, agent
 from benchmarks.systems import SYSTEMS
 from benchmarks.workloads import WORKLOADS
 from tests.system import database_url
@@ -46,6 +47,18 @@ def test_ours_and_the_naive_peer_leave_the_rows_that_the_same_orders_ask_for(sta
         measured = stage.measure(system, WORKLOADS["bulk"], orders=50, round_=1)
         assert measured.orders == 50
         assert set(system.carriers) <= set(measured.cpu)
+
+
+def test_the_time_of_an_order_is_told_by_step_and_statement(stage_with):
+    stage, ours = stage_with(history=40, least_history=0), SYSTEMS["ours"]
+    stage.prepare([ours])
+    with stage.running(ours, stage.fresh(ours), ()) as processes:
+        found = ask(processes.start("steps", agent(ours, "steps", "--orders", "10"), talks=True))
+    spent = {(step, what): microseconds for step, what, microseconds in found}
+    assert all(spent[step, "Python"] > 0 for step in ("place", "reserve", "confirm"))
+    assert {("place", "writes bus_event"), ("reserve", "writes bus_receipt"), ("confirm", "writes orders_order")} <= {
+        *spent
+    }
 
 
 def test_rows_that_are_not_what_the_orders_ask_for_are_a_disagreement():

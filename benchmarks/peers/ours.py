@@ -15,6 +15,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from kombu.transport import TRANSPORT_ALIASES
 from rest_framework_simplejwt.tokens import AccessToken
 
+from benchmarks.peers.steps import steps as by_step
 from benchmarks.specs import BULK, CUSTOMERS, HISTORY_SEED, PRICES, UNITS, Spec, chunks, customer_id, specs, total
 from inventory import operations as inventory
 from inventory.models import Allocation, Movement, Reservation, Stock
@@ -92,6 +93,11 @@ def costs() -> dict[str, float]:
                 transaction.set_rollback(True)
         found[name] = statistics.median(times)
     return found
+
+
+def steps(*, orders: int) -> list[tuple[str, str, float]]:
+    """Where an order's time goes (benchmarks/peers/steps.py)."""
+    return by_step(orders=orders, place_many=place_many)
 
 
 def timed(function: Callable[[], object], *, times: int = 100) -> float:
