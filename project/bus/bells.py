@@ -1,8 +1,10 @@
 """The worker's side of bells: a Celery consumer that is alone with its broker and passes on nothing but bells."""
 
 import logging
+import signal
 from collections.abc import Callable
 from functools import partial
+from types import FrameType
 from typing import Any
 
 from celery.bootsteps import StartStopStep
@@ -26,6 +28,43 @@ class CountRefusals(StartStopStep):
         refusals.flush(last=True)
 
 
+class EndBetweenBells(StartStopStep):
+    """Ends the worker between two bells.
+
+    Celery ends it within the signal's handler, wherever that interrupts it: also while it hands a bell to a child. Then
+    it waits for the child to be done, and the child for the rest of the bell, for ever.
+    """
+
+    def start(self, parent: Any) -> None:
+        """From now on, until the connection is lost, signals are only noted."""
+        self._told = 0
+        self._handlers: dict[int, Any] = {}
+        if parent.hub is None:  # a pool without children
+            return
+        self._handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGQUIT)}
+        for number in self._handlers:
+            signal.signal(number, self._note)
+        parent.hub.on_tick.add(self._end_if_told)
+
+    def stop(self, parent: Any) -> None:
+        """Give the handlers back, but those that Celery has exchanged itself as it ends."""
+        for number, handler in self._handlers.items():
+            if signal.getsignal(number) == self._note:
+                signal.signal(number, handler)
+        if self._handlers:
+            parent.hub.on_tick.discard(self._end_if_told)
+        self._end_if_told()
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._told = number
+
+    def _end_if_told(self) -> None:
+        """Called by the worker's loop at each turn, once a second at least."""
+        if self._told:
+            number, self._told = self._told, 0
+            self._handlers[number](number, None)
+
+
 class BellConsumer(Consumer):
     """A worker's consumer that neither asks nor tells the other workers anything, and refuses what is no bell.
 
@@ -39,6 +78,7 @@ class BellConsumer(Consumer):
         default_steps = (
             *(step for step in Consumer.Blueprint.default_steps if not str(step).endswith(":DelayedDelivery")),
             CountRefusals,
+            EndBetweenBells,
         )
 
     def __init__(self, on_task_request: Any, worker_options: dict[str, Any] | None = None, **kwargs: Any) -> None:

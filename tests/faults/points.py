@@ -2,7 +2,9 @@
 
 FAULT_BATCH sets how many deliveries are claimed at once. FAULT_KILL_IN_RESERVE names a file: the first process that
 gets there, after its stock update and before its COMMIT, writes down what it saw from inside its transaction and kills
-itself. FAULT_MENDED names a file: once it is there, `poisoned` fails no more.
+itself. FAULT_TERM_IN_HANDING names a file: the worker's main process writes it when it has handed a part of its first
+bell to a child, and is told to end at that moment. FAULT_MENDED names a file: once it is there, `poisoned` fails no
+more.
 """
 
 import json
@@ -10,7 +12,9 @@ import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import billiard.connection
 from django.db import connection
 
 from inventory import operations
@@ -36,6 +40,21 @@ def reserve_stock_and_maybe_die(*, orders: Sequence[OrderPlaced]) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+_send_offset = billiard.connection.send_offset
+#: Bytes that tell a child how many are to come.
+HEADER = 4
+
+
+def hand_over_and_be_told_to_end(*arguments: Any) -> int:
+    evidence = Path(os.environ["FAULT_TERM_IN_HANDING"])
+    if len(arguments[1]) > HEADER and not evidence.exists():
+        evidence.write_text(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGTERM)
+    return _send_offset(*arguments)
+
+
+if "FAULT_TERM_IN_HANDING" in os.environ:
+    billiard.connection.send_offset = hand_over_and_be_told_to_end
 consumer.BATCH = int(os.environ.get("FAULT_BATCH", consumer.BATCH))
 if "FAULT_KILL_IN_RESERVE" in os.environ:
     operations.reserve_stock = reserve_stock_and_maybe_die

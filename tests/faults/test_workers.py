@@ -1,6 +1,9 @@
 """Real workers on a real Redis, killed and starved."""
 
 import json
+import os
+import signal
+from contextlib import suppress
 from itertools import count
 
 import pytest
@@ -100,6 +103,23 @@ def test_a_worker_killed_between_its_stock_update_and_its_commit_loses_and_doubl
     assert Stock.objects.get().reserved == 30
     assert each_delivery_has_exactly_one_receipt(OrderPlaced)
     assert system.manage("verify_stock").returncode == 0
+
+
+def test_a_worker_that_is_told_to_end_while_it_hands_a_bell_to_its_child_does_so(system, cups, tmp_path):
+    evidence = tmp_path / "evidence"
+    place(orders_of_one=1)
+    system.redis()
+    system.relay()
+    system.worker("inventory", "-I", "tests.faults.points", FAULT_TERM_IN_HANDING=str(evidence))
+    eventually(evidence.exists, within=20, what="a signal came in the middle of it")
+    process = system.processes.pop("inventory")
+    assert evidence.read_text() == str(process.pid)
+    try:
+        process.wait(timeout=20)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert not unsettled("inventory.reserve_stock"), "what the bell was for is done before"
 
 
 @pytest.mark.parametrize(("handler", "attempts"), [("faults.raise_on_42", 3), ("faults.die_on_42", 2)])
