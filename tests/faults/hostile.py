@@ -217,7 +217,8 @@ def put(broker: Broker, *, queue: str, largest: int) -> int:
         messages = [message for _, message in for_rabbitmq() if len(message.body) <= largest]
         with channel_of(broker) as channel:
             for message in messages:
-                channel.basic_publish(message, routing_key=queue)
+                # Confirmed: of what a quorum queue has not taken yet, the rest is gone with the connection.
+                channel.basic_publish_confirm(message, routing_key=queue)
         return len(messages)
     assert isinstance(broker, Redis)
     items = [item for _, item in for_redis() if len(item) <= largest]

@@ -96,6 +96,11 @@ def replay_and_prune(cluster: Cluster, client: Client) -> None:
         finally:
             ended.set()
             loading.result()
+    # Orders that the next release took (kinds/releases.py) are replayed too, and would wait for it for ever.
+    cluster.sql(
+        "DELETE FROM bus_delivery d USING bus_event e WHERE e.id = d.event_id AND e.type = %s AND e.version > 1",
+        "orders.order_placed",
+    )
     assert replayed, "nothing was replayed"
     assert pruned, "nothing was pruned"
     eventually(client.quiet, within=30, what="the orders are placed")
