@@ -35,10 +35,14 @@ class EndBetweenBells(StartStopStep):
     it waits for the child to be done, and the child for the rest of the bell, for ever.
     """
 
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        super().__init__(parent, **kwargs)
+        self._told = 0
+        # Empty while it has not started: Celery stops each step, also those that the connection was lost before.
+        self._handlers: dict[int, Any] = {}
+
     def start(self, parent: Any) -> None:
         """From now on, until the connection is lost, signals are only noted."""
-        self._told = 0
-        self._handlers: dict[int, Any] = {}
         if parent.hub is None:  # a pool without children
             return
         self._handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGQUIT)}
