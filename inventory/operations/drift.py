@@ -93,20 +93,25 @@ def _named(movement: Movement) -> str:
 
 
 _COMPARE = """
-    SELECT stock.id, product.sku, location.code, stock.on_hand, stock.reserved,
-        coalesce(moved.on_hand, 0), coalesce(moved.reserved, 0), coalesce(kept.units, 0)
-    FROM inventory_stock stock
-    JOIN inventory_product product ON product.id = stock.product_id
-    JOIN inventory_location location ON location.id = stock.location_id
-    LEFT JOIN (
+    WITH moved AS (
         SELECT stock_id, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved
         FROM inventory_movement GROUP BY stock_id
-    ) moved ON moved.stock_id = stock.id
-    LEFT JOIN (
+    ), kept AS (
         SELECT stock_id, sum(quantity) AS units FROM inventory_reservation WHERE state = 'active' GROUP BY stock_id
-    ) kept ON kept.stock_id = stock.id
-    WHERE stock.on_hand <> coalesce(moved.on_hand, 0)
-        OR stock.reserved <> coalesce(moved.reserved, 0)
+    ), named AS (
+        SELECT id FROM inventory_stock UNION SELECT stock_id FROM moved UNION SELECT stock_id FROM kept
+    )
+    SELECT named.id, coalesce(product.sku, 'no stock row ' || named.id), coalesce(location.code, ''),
+        coalesce(stock.on_hand, 0), coalesce(stock.reserved, 0),
+        coalesce(moved.on_hand, 0), coalesce(moved.reserved, 0), coalesce(kept.units, 0)
+    FROM named
+    LEFT JOIN inventory_stock stock ON stock.id = named.id
+    LEFT JOIN inventory_product product ON product.id = stock.product_id
+    LEFT JOIN inventory_location location ON location.id = stock.location_id
+    LEFT JOIN moved ON moved.stock_id = named.id
+    LEFT JOIN kept ON kept.stock_id = named.id
+    WHERE coalesce(stock.on_hand, 0) <> coalesce(moved.on_hand, 0)
+        OR coalesce(stock.reserved, 0) <> coalesce(moved.reserved, 0)
         OR coalesce(kept.units, 0) <> coalesce(moved.reserved, 0)
-    ORDER BY product.sku, location.code
+    ORDER BY product.sku, location.code, named.id
 """

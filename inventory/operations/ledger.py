@@ -1,8 +1,10 @@
 """The only way to change a stock row's figures: together with the movement that tells of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
+
+from django.db import DatabaseError
 
 from inventory.models import Movement
 from project.bus.sql import Table, as_json, run_all
@@ -50,18 +52,28 @@ def move(
     )
 
 
-def record(entries: Sequence[Entry], *, reserving: bool = False) -> None:
+def record(entries: Sequence[Entry], *, reserving: bool = False, places: Mapping[int, str] | None = None) -> None:
     """Write entries and apply them to their stock rows, which the caller has locked: in one go, however many.
 
     Args:
         reserving: each entry reserves for an order, and becomes a reservation too.
+        places: PostgreSQL: by id, where in the table each of the rows was (its ctid) when it was locked.
+
+    Raises:
+        DatabaseError: one of the rows is not there; nothing may be committed then.
     """
     if not entries:
         return
-    statements = [_FIGURES, _LEDGER]
-    if reserving:
-        statements.append(_RESERVATIONS)
-    run_all(*statements, entry=Table(_COLUMNS, as_json(entry._asdict() for entry in entries)))
+    stock_ids = {entry.stock_id for entry in entries}
+    statements = [_LEDGER, _RESERVATIONS] if reserving else [_LEDGER]
+    tables = {"entry": Table(_COLUMNS, as_json(entry._asdict() for entry in entries))}
+    if places is None:
+        statements.append(_FIGURES_BY_ID)
+    else:
+        statements.append(_FIGURES_BY_PLACE)
+        tables["place"] = Table({"at": "tid"}, as_json({"at": places[stock_id]} for stock_id in stock_ids))
+    if len(run_all(*statements, **tables)) != len(stock_ids):
+        raise DatabaseError("a stock row was not where it had been locked: roll back, and take the locks again")
 
 
 _COLUMNS = {
@@ -77,14 +89,17 @@ _COLUMNS = {
     "reason": "text",
 }
 _LEDGER = f"INSERT INTO inventory_movement ({', '.join(_COLUMNS)}) SELECT {', '.join(_COLUMNS)} FROM entry"  # noqa: S608
-_FIGURES = """
+_FIGURES_BY_ID = """
     UPDATE inventory_stock AS stock
     SET on_hand = stock.on_hand + moved.on_hand, reserved = stock.reserved + moved.reserved
     FROM (
         SELECT stock_id, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved FROM entry GROUP BY stock_id
     ) AS moved
     WHERE stock.id = moved.stock_id
+    RETURNING id
 """
+# Whoever looks for a row by its id passes all its versions that an old snapshot keeps; who locked it has passed them.
+_FIGURES_BY_PLACE = _FIGURES_BY_ID.replace("RETURNING", "AND stock.ctid = ANY (ARRAY(SELECT at FROM place)) RETURNING")
 _RESERVATIONS = """
     INSERT INTO inventory_reservation (allocation_id, stock_id, quantity)
     SELECT order_id, stock_id, reserved_delta FROM entry

@@ -6,7 +6,7 @@ order was handled before, or that a cancel overtook it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
@@ -27,11 +27,13 @@ NAMED = 3
 
 @dataclass(slots=True)
 class Shelf:
-    """A stock row in hand."""
+    """A stock row in hand, locked."""
 
     pk: int
     on_hand: int
     reserved: int
+    #: PostgreSQL: the place of the row.
+    ctid: str | None = None
 
 
 @transaction.atomic
@@ -63,7 +65,7 @@ def reserve_stock(*, orders: Sequence[OrderPlaced]) -> None:
                     move(shelf, Movement.Kind.RESERVED, reserved=taken, order_id=order_id, event_id=cause.id)
                 )
 
-    record(entries, reserving=True)
+    record(entries, reserving=True, places=_places(shelf for row in shelves.values() for shelf in row))
     if rejected := [outcome.order_id for outcome in outcomes if isinstance(outcome, StockRejected)]:
         Allocation.objects.filter(pk__in=rejected).update(state=Allocation.State.REJECTED)
     publish(*outcomes)
@@ -85,18 +87,19 @@ def release_stock(*, cancelled: Sequence[OrderCancelled]) -> None:
         return
     held = _lock_held(allocations)
     # Two reservations of one row must not count from two copies of it.
-    shelves = {pk: Shelf(pk, on_hand, reserved) for _, _, pk, on_hand, reserved in held}
+    shelves = {shelf.pk: shelf for _, _, shelf in held}
     record(
         [
             move(
-                shelves[pk],
+                shelves[shelf.pk],
                 Movement.Kind.RELEASED,
                 reserved=-quantity,
                 order_id=order_id,
                 event_id=causes[order_id].id,
             )
-            for order_id, quantity, pk, _, _ in held
-        ]
+            for order_id, quantity, shelf in held
+        ],
+        places=_places(shelves.values()),
     )
     active = Reservation.objects.filter(allocation__in=allocations, state=Reservation.State.ACTIVE)
     active.update(state=Reservation.State.RELEASED)
@@ -143,22 +146,22 @@ def _close_allocations(causes: Mapping[UUID, OrderCancelled]) -> None:
     )
 
 
-def _lock_held(orders: Sequence[UUID]) -> list[tuple[UUID, int, int, int, int]]:
+def _lock_held(orders: Sequence[UUID]) -> list[tuple[UUID, int, Shelf]]:
     """What orders hold, the stock rows locked in the order of their ids.
 
     Returns:
-        Of each active reservation its order and quantity, and its stock row's id and figures.
+        Of each active reservation its order, its quantity and a copy of its stock row.
     """
     rows = run(
         f"""
-        SELECT held.allocation_id, held.quantity, stock.id, stock.on_hand, stock.reserved
+        SELECT held.allocation_id, held.quantity, {_shelf("stock")}
         FROM inventory_reservation held JOIN inventory_stock stock ON stock.id = held.stock_id
         WHERE {among("held.allocation_id", "uuid")} AND held.state = 'active'
         ORDER BY stock.id, held.id {_lock("stock")}
         """,  # noqa: S608
         listed(orders),
     )
-    return [(uuid_of(order_id), *figures) for order_id, *figures in rows]
+    return [(uuid_of(order_id), quantity, Shelf(*shelf)) for order_id, quantity, *shelf in rows]
 
 
 def _units_by_sku(order: OrderPlaced) -> Counter[str]:
@@ -174,7 +177,7 @@ def _lock_shelves(skus: Collection[str]) -> defaultdict[str, list[Shelf]]:
     """The stock rows of the products, locked by id, and per SKU in the order in which they are to be emptied."""
     rows = run(
         f"""
-        SELECT location.priority, location.id, product.sku, stock.id, stock.on_hand, stock.reserved
+        SELECT location.priority, location.id, product.sku, {_shelf("stock")}
         FROM inventory_stock stock
         JOIN inventory_product product ON product.id = stock.product_id
         JOIN inventory_location location ON location.id = stock.location_id
@@ -184,9 +187,20 @@ def _lock_shelves(skus: Collection[str]) -> defaultdict[str, list[Shelf]]:
         listed(sorted(skus)),
     )
     shelves: defaultdict[str, list[Shelf]] = defaultdict(list)
-    for _, _, sku, *figures in sorted(rows):
-        shelves[sku].append(Shelf(*figures))
+    for _, _, sku, *shelf in sorted(rows):
+        shelves[sku].append(Shelf(*shelf))
     return shelves
+
+
+def _places(shelves: Iterable[Shelf]) -> dict[int, str] | None:
+    """Where the rows are, for `record`; None where the database does not tell."""
+    return {shelf.pk: shelf.ctid for shelf in shelves if shelf.ctid is not None} or None
+
+
+def _shelf(table: str) -> str:
+    """SQL for the columns of a Shelf."""
+    place = f", {table}.ctid" if connection.vendor == "postgresql" else ""
+    return f"{table}.id, {table}.on_hand, {table}.reserved{place}"
 
 
 def _lock(table: str) -> str:

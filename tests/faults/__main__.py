@@ -75,11 +75,14 @@ def main() -> int:
 
 def show(console: Console, report: campaign.Report) -> None:
     """Print what was found."""
-    kinds = Table("fault", "times", "longest recovery", title="Faults")
+    kinds = Table("fault", "times", "seconds", "longest recovery", title="Faults")
     for name, tally in sorted(report.kinds.items()):
-        kinds.add_row(name, str(tally.times), f"{tally.recovery:.1f} s", style="red" if tally.troubles else "")
+        kinds.add_row(
+            *(name, str(tally.times), f"{tally.seconds:.0f}", f"{tally.recovery:.1f} s"),
+            style="red" if tally.troubles else "",
+        )
     for name, lacks in sorted(report.left_out.items()):
-        kinds.add_row(name, "skipped", f"lacks {lacks}", style="yellow")
+        kinds.add_row(name, "skipped", "", f"lacks {lacks}", style="yellow")
     console.print(kinds)
     verdict = report.verdict
     rows: list[tuple[str, object]] = [

@@ -29,6 +29,8 @@ class Tally:
     times: int = 0
     #: The longest time in seconds from when it was healed until all that had been published by then was settled.
     recovery: float = 0.0
+    #: Seconds that all of them took, with their recoveries.
+    seconds: float = 0.0
     troubles: list[str] = field(default_factory=list)
 
 
@@ -71,6 +73,7 @@ def schedule(*, faults: int, seed: int, kinds: Sequence[Fault]) -> list[Fault]:
 def inject(cluster: Cluster, client: Client, fault: Fault, tally: Tally) -> None:
     """Inject one fault, heal it, and wait until all that was published before that is settled."""
     tally.times += 1
+    started = time.monotonic()
     with client.conditions.on(excused=fault.excused, broker_down=fault.broker_down):
         try:
             client.stay_logged_in()
@@ -93,6 +96,7 @@ def inject(cluster: Cluster, client: Client, fault: Fault, tally: Tally) -> None
         except AssertionError:
             tally.troubles.append(f"not drained {time.monotonic() - began:.0f} s after it")
     tally.recovery = max(tally.recovery, time.monotonic() - began)
+    tally.seconds += time.monotonic() - started
 
 
 def run(

@@ -3,7 +3,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
 from inventory import operations
-from inventory.models import Movement
+from inventory.models import Movement, Stock
 from tests.inventory.helpers import placed, stocked
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,6 @@ def mugs():
         ("DELETE FROM inventory_movement", "DELETE"),
         ("DELETE FROM inventory_movement WHERE kind = 'received'", "DELETE"),
         pytest.param("TRUNCATE inventory_movement", "TRUNCATE", marks=postgresql_only),
-        pytest.param("TRUNCATE inventory_stock CASCADE", "TRUNCATE", marks=postgresql_only),
         pytest.param(
             "REPLACE INTO inventory_movement SELECT * FROM inventory_movement WHERE kind = 'received'",
             "REPLACE",
@@ -93,7 +92,23 @@ def test_the_protection_can_be_migrated_away_and_back(mugs):
         """INSERT INTO inventory_movement
             (stock_id, kind, on_hand_delta, reserved_delta, on_hand_after, reserved_after, reason)
             SELECT id, 'adjusted', 0, 0, 10, 4, 'nothing moved' FROM inventory_stock""",
+        pytest.param("DELETE FROM inventory_stock", marks=postgresql_only),
+        pytest.param("UPDATE inventory_stock SET id = -id", marks=postgresql_only),
+        pytest.param("TRUNCATE inventory_stock", marks=postgresql_only),
     ],
 )
 def test_raw_sql_that_breaks_a_rule_is_refused(mugs, sql):
+    if sql.startswith("TRUNCATE"):
+        run("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks pending cannot be truncated anyway
     refused(sql)
+
+
+@postgresql_only
+def test_a_stock_row_without_movements_can_be_removed(mugs):
+    operations.add_location(code="south", name="South")
+    run(
+        "INSERT INTO inventory_stock (product_id, location_id) SELECT p.id, l.id FROM inventory_product p, "
+        "inventory_location l WHERE l.code = 'south'"
+    )
+    run("DELETE FROM inventory_stock WHERE on_hand = 0")
+    assert Stock.objects.count() == 1

@@ -41,6 +41,17 @@ def verify(capsys) -> tuple[int, str]:
     return 0, capsys.readouterr().out
 
 
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has a foreign key against it")
+def test_movements_of_a_stock_row_that_is_not_there_are_told(order, capsys):
+    run(
+        "INSERT INTO inventory_movement (stock_id, kind, on_hand_delta, reserved_delta, on_hand_after, reserved_after, "
+        "reason) VALUES (-7, 'received', 3, 0, 3, 0, 'out of nowhere')"
+    )
+    code, said = verify(capsys)
+    assert code == 1
+    assert "no stock row -7 on hand 0 3 -3" in said
+
+
 def test_stock_that_agrees_is_said_to(order, capsys):
     assert verify(capsys) == (0, "stock agrees with its ledger\n")
 
