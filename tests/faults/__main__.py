@@ -103,7 +103,13 @@ def show(console: Console, report: campaign.Report) -> None:
         ),
         ("acknowledged outside web and database faults", f"{report.acknowledged_share:.2%}"),
         ("broker away: errors", report.broker_down_errors),
-        ("p99, broker away / usual", f"{report.broker_down_p99 * 1000:.0f} / {report.usual_p99 * 1000:.0f} ms"),
+        (
+            "p99, broker away / nothing broken / other faults",
+            " / ".join(
+                f"{seconds * 1000:.0f}" for seconds in (report.broker_down_p99, report.calm_p99, report.other_p99)
+            )
+            + " ms",
+        ),
         ("broker, seed, time", f"{report.broker}, {report.seed}, {report.seconds:.0f} s"),
     ]
     table = Table("", "", title="Orders", show_header=False)
