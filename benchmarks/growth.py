@@ -3,7 +3,7 @@
 settled   throughput, and the cost of looks and claims, with millions of settled events behind, and without
 backlog   the same with a large backlog, and how fast it is drained
 scale     throughput with 1, 2 and 4 workers for each queue, and with 1 and 2 relays
-steady    minutes at full rate: rate, bloat of tables and indexes, memory; --snapshot holds a snapshot open meanwhile
+steady    minutes at full rate: rate, bloat of tables and indexes, memory; then the same beside an open snapshot
 memory    what relay and workers hold after half of the orders and after all
 idle      the CPU that a system takes to which nobody comes
 """
@@ -11,7 +11,6 @@ idle      the CPU that a system takes to which nobody comes
 import argparse
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -23,8 +22,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.processes import Meter, Processes, ask, tell
-from benchmarks.servers import broker, database_server, end_in_order
-from benchmarks.stage import LEAST_HISTORY, Stage, agent
+from benchmarks.stage import LEAST_HISTORY, Stage, agent, stage_for_ours
 from benchmarks.systems import SYSTEMS
 from benchmarks.workloads import WORKLOADS
 
@@ -71,7 +69,6 @@ class Growth:
 
     def __init__(self, stage: Stage, console: Console) -> None:
         self.stage, self._console = stage, console
-        stage.prepare([OURS])
 
     def say(self, text: str) -> None:
         """A line for whoever waits."""
@@ -157,8 +154,22 @@ class Growth:
                 self.say(f"round {round_}, {name}: {measured.rate:,.0f} orders/s")
         return {"orders_per_second": rates}
 
-    def steady(self, *, minutes: float, snapshot: bool) -> Figures:
-        """Full rate for so long."""
+    def steady(self, *, minutes: float) -> Figures:
+        """Full rate for so long, and once more while somebody holds a snapshot open."""
+        free = self.at_full_rate(minutes=minutes, snapshot=False)
+        held = self.at_full_rate(minutes=minutes, snapshot=True)
+        rates = held["orders_per_second"], free["orders_per_second"]
+        last = held["samples"][-1]["orders_per_second"]
+        return {
+            "minutes": minutes,
+            "without_snapshot": free,
+            "with_snapshot": held,
+            "ratio": rates[0] / rates[1],
+            "ratio_of_last_sample": last / rates[1],
+        }
+
+    def at_full_rate(self, *, minutes: float, snapshot: bool) -> Figures:
+        """Rate, memory and bloat."""
         database = self.stage.fresh(OURS)
         before = self.sizes(database)
         samples: list[Figures] = []
@@ -175,12 +186,11 @@ class Growth:
                     settled, at = now, time_now
                     self.say(f"{samples[-1]['second']:4.0f} s: {samples[-1]['orders_per_second']:,.0f} orders/s")
             after = self.sizes(database)
+        # The last sample is of a time in which nobody placed any more.
         return {
-            "minutes": minutes,
-            "snapshot": snapshot,
             "orders": settled - first,
             "orders_per_second": (settled - first) / (at - start),
-            "samples": samples,
+            "samples": samples[:-1] or samples,
             "peak_memory_mb": meter.peaks,
             "tables": {"before": before, "after": after},
         }
@@ -280,21 +290,13 @@ def main() -> None:
         verb.set_defaults(orders=20_000)
     for verb in (settled, scale, backlog, memory):
         verb.add_argument("--orders", type=int)
-    steady = verbs.add_parser("steady")
-    steady.add_argument("--minutes", type=float, default=10)
-    steady.add_argument("--snapshot", action="store_true")
+    verbs.add_parser("steady").add_argument("--minutes", type=float, default=10)
     verbs.add_parser("idle").add_argument("--seconds", type=float, default=60)
     options = vars(parser.parse_args())
     verb, file, history = options.pop("verb"), options.pop("json"), options.pop("history")
-    end_in_order()
     console = Console(width=None if sys.stdout.isatty() else 160)
-    with (
-        tempfile.TemporaryDirectory(prefix="orderly-growth-") as directory,
-        database_server(Path(directory), vendor="postgresql") as server,
-        broker(Path(directory)) as redis,
-    ):
-        growth = Growth(Stage(Path(directory), server=server, broker=redis, history=history), console)
-        figures = {verb: getattr(growth, verb)(**options), "settings": server.settings()}
+    with stage_for_ours(history=history) as stage:
+        figures = {verb: getattr(Growth(stage, console), verb)(**options), "settings": stage.server.settings()}
     file.write_text(json.dumps(figures, indent=2) + "\n")
     console.print_json(data=figures)
 

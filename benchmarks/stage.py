@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 from benchmarks.agreement import PLACED_ONLY, check, expected, found
 from benchmarks.processes import Processes, ask
 from benchmarks.run import WARM_UP, Measurement, Run, carriers, start
-from benchmarks.servers import Broker, Refused, Server
+from benchmarks.servers import Broker, Refused, Server, broker, database_server, end_in_order
 from benchmarks.sink import mail_sink
 from benchmarks.specs import HISTORY_SEED, specs
 from benchmarks.systems import SECRET, SYSTEMS, System
@@ -180,6 +180,20 @@ class Stage:
         finally:
             processes.stop()
             shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def stage_for_ours(*, history: int = LEAST_HISTORY) -> Iterator[Stage]:
+    """A stage for ours alone, prepared, on a PostgreSQL and a broker that are started for it or pointed at."""
+    end_in_order()
+    with (
+        TemporaryDirectory(prefix="orderly-bench-") as name,
+        database_server(Path(name), vendor="postgresql") as server,
+        broker(Path(name)) as redis,
+    ):
+        stage = Stage(Path(name), server=server, broker=redis, history=history)
+        stage.prepare([SYSTEMS["ours"]])
+        yield stage
 
 
 def template(system: System) -> str:

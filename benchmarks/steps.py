@@ -5,16 +5,13 @@ Each step by itself, in one process, in batches of 500 with nobody beside it: so
 
 import argparse
 import sys
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.processes import ask
-from benchmarks.servers import broker, database_server, end_in_order
-from benchmarks.stage import LEAST_HISTORY, Stage, agent
+from benchmarks.stage import agent, stage_for_ours
 from benchmarks.systems import SYSTEMS
 
 OURS = SYSTEMS["ours"]
@@ -26,18 +23,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.steps", description=__doc__)
     parser.add_argument("--orders", type=int, default=20_000, help="(default: %(default)s)")
     options = parser.parse_args()
-    end_in_order()
     console = Console(width=None if sys.stdout.isatty() else 120)
-    with (
-        tempfile.TemporaryDirectory(prefix="orderly-steps-") as directory,
-        database_server(Path(directory), vendor="postgresql") as server,
-        broker(Path(directory)) as redis,
-    ):
-        stage = Stage(Path(directory), server=server, broker=redis, history=LEAST_HISTORY)
-        stage.prepare([OURS])
-        with stage.running(OURS, stage.fresh(OURS), ()) as processes:
-            command = agent(OURS, "steps", "--orders", str(options.orders))
-            found = ask(processes.start("steps", command, talks=True), printed=lambda: processes.printed("steps"))
+    with stage_for_ours() as stage, stage.running(OURS, stage.fresh(OURS), ()) as processes:
+        command = agent(OURS, "steps", "--orders", str(options.orders))
+        found = ask(processes.start("steps", command, talks=True), printed=lambda: processes.printed("steps"))
     table = Table("step", "what", "microseconds an order", title=f"{options.orders:,} orders")
     sums: Counter[str] = Counter()
     for step, what, spent in sorted(found, key=lambda row: (STEPS.index(row[0]), -row[2])):

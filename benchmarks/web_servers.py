@@ -6,7 +6,6 @@ gunicorn as `manage.py up` runs it, and what else there is: one request at a tim
 import argparse
 import json
 import sys
-import tempfile
 from collections import defaultdict
 from pathlib import Path
 
@@ -15,8 +14,7 @@ from rich.table import Table
 
 from benchmarks.report import Result
 from benchmarks.run import Measurement
-from benchmarks.servers import broker, database_server, end_in_order
-from benchmarks.stage import LEAST_HISTORY, Stage
+from benchmarks.stage import stage_for_ours
 from benchmarks.systems import SYSTEMS
 from benchmarks.workloads import WORKLOADS
 
@@ -38,16 +36,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="rounds (default: %(default)s)")
     parser.add_argument("--json", type=Path, default=Path("web_servers.json"), help="the file (default: %(default)s)")
     options = parser.parse_args()
-    end_in_order()
     console = Console(width=None if sys.stdout.isatty() else 120)
     found: defaultdict[str, list[Measurement]] = defaultdict(list)
-    with (
-        tempfile.TemporaryDirectory(prefix="orderly-web-") as directory,
-        database_server(Path(directory), vendor="postgresql") as server,
-        broker(Path(directory)) as redis,
-    ):
-        stage = Stage(Path(directory), server=server, broker=redis, history=LEAST_HISTORY)
-        stage.prepare([SYSTEMS["ours"]])
+    with stage_for_ours() as stage:
         servers = {"as it is run": stage.ours["programs"]["web"]}
         servers |= {name: [sys.executable, *command] for name, command in OTHERS.items()}
         for round_ in range(1, options.rounds + 1):

@@ -177,10 +177,8 @@ class Reservation(models.Model):
         RELEASED = "released"
 
     allocation = models.ForeignKey(Allocation, on_delete=models.PROTECT, related_name="reservations")
-    # Only the active ones are ever looked for by stock; they have an index of their own. No foreign key, as Movement.
-    stock = models.ForeignKey(
-        Stock, on_delete=models.PROTECT, related_name="reservations", db_index=False, db_constraint=False
-    )
+    # Only the active ones are ever looked for by stock; they have an index of their own. PostgreSQL: no foreign key.
+    stock = models.ForeignKey(Stock, on_delete=models.PROTECT, related_name="reservations", db_index=False)
     quantity = models.BigIntegerField()
     state = models.CharField(max_length=20, choices=State.choices, default=State.ACTIVE, db_default=State.ACTIVE)
 
@@ -212,11 +210,9 @@ class Movement(models.Model):
 
     # A serial number: within a stock row, whose lock is held while they are written, the order of the changes.
     id = models.BigAutoField(primary_key=True)
-    # The index that the ledger is read by begins with the stock. Without a foreign key, which would look at each of
-    # the row's versions that an old snapshot keeps, for each movement: migration 0006 has what stands in for it.
-    stock = models.ForeignKey(
-        Stock, on_delete=models.PROTECT, related_name="movements", db_index=False, db_constraint=False
-    )
+    # The index that the ledger is read by begins with the stock. PostgreSQL has no foreign key here, which would look
+    # at each of the row's versions that an old snapshot keeps, for each movement: migration 0006 has its stand-in.
+    stock = models.ForeignKey(Stock, on_delete=models.PROTECT, related_name="movements", db_index=False)
     # No CHECK on the kind: each new one would remake this table on SQLite, and a remake drops the triggers.
     kind = models.CharField(max_length=20, choices=Kind.choices)
     on_hand_delta = models.BigIntegerField()

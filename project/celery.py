@@ -59,6 +59,8 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_connection_timeout=4,
+    # Nor does it end for what somebody did to one of its queues, such as a key of Redis that is no list.
+    broker_channel_error_retry=True,
     # RabbitMQ: a connection of which the other end has gone silent is given up after twice these seconds; by default
     # after some minutes.
     broker_heartbeat=10,

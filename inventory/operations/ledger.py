@@ -72,8 +72,9 @@ def record(entries: Sequence[Entry], *, reserving: bool = False, places: Mapping
     else:
         statements.append(_FIGURES_BY_PLACE)
         tables["place"] = Table({"at": "tid"}, as_json({"at": places[stock_id]} for stock_id in stock_ids))
-    if len(run_all(*statements, **tables)) != len(stock_ids):
-        raise DatabaseError("a stock row was not where it had been locked: roll back, and take the locks again")
+    changed = {stock_id for (stock_id,) in run_all(*statements, **tables)}
+    if missing := stock_ids - changed:
+        raise DatabaseError(f"the stock rows {sorted(missing)} are not there any more: lock them before, and try again")
 
 
 _COLUMNS = {

@@ -85,19 +85,18 @@ def release_stock(*, cancelled: Sequence[OrderCancelled]) -> None:
     )
     if not allocations:
         return
-    held = _lock_held(allocations)
-    # Two reservations of one row must not count from two copies of it.
-    shelves = {shelf.pk: shelf for _, _, shelf in held}
+    held = _held(allocations)
+    shelves = _lock_shelves_by_id({stock_id for _, _, stock_id in held})
     record(
         [
             move(
-                shelves[shelf.pk],
+                shelves[stock_id],
                 Movement.Kind.RELEASED,
                 reserved=-quantity,
                 order_id=order_id,
                 event_id=causes[order_id].id,
             )
-            for order_id, quantity, shelf in held
+            for order_id, quantity, stock_id in held
         ],
         places=_places(shelves.values()),
     )
@@ -146,22 +145,30 @@ def _close_allocations(causes: Mapping[UUID, OrderCancelled]) -> None:
     )
 
 
-def _lock_held(orders: Sequence[UUID]) -> list[tuple[UUID, int, Shelf]]:
-    """What orders hold, the stock rows locked in the order of their ids.
-
-    Returns:
-        Of each active reservation its order, its quantity and a copy of its stock row.
-    """
+def _held(orders: Sequence[UUID]) -> list[tuple[UUID, int, int]]:
+    """Of each active reservation of the orders its order, its quantity and its stock row's id."""
     rows = run(
         f"""
-        SELECT held.allocation_id, held.quantity, {_shelf("stock")}
-        FROM inventory_reservation held JOIN inventory_stock stock ON stock.id = held.stock_id
-        WHERE {among("held.allocation_id", "uuid")} AND held.state = 'active'
-        ORDER BY stock.id, held.id {_lock("stock")}
+        SELECT allocation_id, quantity, stock_id FROM inventory_reservation
+        WHERE {among("allocation_id", "uuid")} AND state = 'active'
+        ORDER BY stock_id, id
         """,  # noqa: S608
         listed(orders),
     )
-    return [(uuid_of(order_id), quantity, Shelf(*shelf)) for order_id, quantity, *shelf in rows]
+    return [(uuid_of(order_id), *rest) for order_id, *rest in rows]
+
+
+def _lock_shelves_by_id(stock_ids: Collection[int]) -> dict[int, Shelf]:
+    """The stock rows, locked by id."""
+    rows = run(
+        f"""
+        SELECT {_shelf("stock")} FROM inventory_stock stock
+        WHERE {among("stock.id", "bigint")}
+        ORDER BY stock.id {_lock("stock")}
+        """,  # noqa: S608
+        listed(sorted(stock_ids)),
+    )
+    return {pk: Shelf(pk, *rest) for pk, *rest in rows}
 
 
 def _units_by_sku(order: OrderPlaced) -> Counter[str]:

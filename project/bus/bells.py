@@ -1,6 +1,7 @@
 """The worker's side of bells: a Celery consumer that is alone with its broker and passes on nothing but bells."""
 
 import logging
+import os
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -38,6 +39,7 @@ class EndBetweenBells(StartStopStep):
     def __init__(self, parent: Any, **kwargs: Any) -> None:
         super().__init__(parent, **kwargs)
         self._told = 0
+        self._pipe: tuple[int, int] | None = None
         # Empty while it has not started: Celery stops each step, also those that the connection was lost before.
         self._handlers: dict[int, Any] = {}
 
@@ -46,6 +48,9 @@ class EndBetweenBells(StartStopStep):
         if parent.hub is None:  # a pool without children
             return
         self._handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGQUIT)}
+        # Python goes on waiting after a signal's handler, a second at most: what is written here ends the wait.
+        self._pipe = os.pipe()
+        parent.hub.add_reader(self._pipe[0], os.read, self._pipe[0], 1)
         for number in self._handlers:
             signal.signal(number, self._note)
         parent.hub.on_tick.add(self._end_if_told)
@@ -55,11 +60,17 @@ class EndBetweenBells(StartStopStep):
         for number, handler in self._handlers.items():
             if signal.getsignal(number) == self._note:
                 signal.signal(number, handler)
-        if self._handlers:
+        if self._pipe is not None:
             parent.hub.on_tick.discard(self._end_if_told)
+            parent.hub.remove_reader(self._pipe[0])
+            for end in self._pipe:
+                os.close(end)
+            self._pipe = None
         self._end_if_told()
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
+        if self._pipe is not None and not self._told:
+            os.write(self._pipe[1], b".")
         self._told = number
 
     def _end_if_told(self) -> None:

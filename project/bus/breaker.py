@@ -44,6 +44,11 @@ def count_failure(*, handler: str, trial: bool) -> None:
     logger.warning("%s: failed %d times in a row, so it rests for %g s", handler, failures + 1, seconds)
 
 
+def rests(*, handler: str) -> bool:
+    """Whether a handler rests, or waits for its trial."""
+    return Subscription.objects.filter(handler=handler, rests_until__isnull=False).exists()
+
+
 def rest_seconds(*, rests: int) -> float:
     """How long the so-manyth rest in a row is."""
     return min(FIRST_REST * 2.0 ** (rests - 1), LONGEST_REST)

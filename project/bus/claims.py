@@ -6,7 +6,7 @@ the number has moved on, and changes nothing.
 
 import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -14,8 +14,9 @@ from django.db import connection, transaction
 from django.db.models import Exists, Q
 from django.db.models.functions import Now
 
+from .breaker import count_failure
 from .failures import signature_of, write_failure
-from .marks import Mark
+from .marks import Mark, behind
 from .models import Delivery, Subscription
 from .registry import Handler
 from .sql import listed, run, time_of, uuid_of
@@ -28,6 +29,9 @@ LONGEST_WAIT = 600.0
 #: An external handler has no transaction to hold its delivery, so its lease is its time limit and these seconds.
 EXTERNAL_MARGIN = 10.0
 
+
+#: Before anything can have been due.
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: Where this process's claims begin, by handler.
 _marks: dict[str, Mark] = {}
@@ -84,14 +88,15 @@ def claim_tried(*, handler: Handler, trial: bool = False) -> Claim | Delivery | 
         The claim; the delivery itself, now a dead letter, when its attempts were used up because its worker vanished
         each time; None when nothing is due.
     """
-    if not _some_tried(handler.name):
+    since = _first_tried(handler.name)
+    if since is None:
         return None
     stopped = Q(paused=True) if trial else Q(paused=True) | Q(rests_until__isnull=False)
     with transaction.atomic():
         due = (
             Delivery.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
             .filter(~Exists(Subscription.objects.filter(stopped, handler=handler.name)))
-            .filter(handler=handler.name, attempts__gt=0, dead_at=None, due_at__lte=Now())
+            .filter(handler=handler.name, attempts__gt=0, dead_at=None, due_at__lte=Now(), due_at__gte=since)
             .order_by("due_at", "id")
             .first()
         )
@@ -99,7 +104,6 @@ def claim_tried(*, handler: Handler, trial: bool = False) -> Claim | Delivery | 
             return None
         row = Delivery.objects.filter(pk=due.pk)
         if due.attempts >= handler.attempts:
-            # Not counted by the circuit breaker: it says more of the event than of the handler.
             signature = signature_of(handler=handler.name, error="WorkerVanished")
             row.update(dead_at=Now(), signature=signature)
             write_failure(
@@ -114,21 +118,26 @@ def claim_tried(*, handler: Handler, trial: bool = False) -> Claim | Delivery | 
                     "stopped or cut off. The handler may kill its process on this event, or run past its time limit."
                 ),
             )
+            # Counted once, not each time: most workers that vanish do so for reasons of their own.
+            count_failure(handler=handler.name, trial=trial)
             return due
         attempts = due.attempts + 1
         row.update(attempts=attempts, due_at=Now() + timedelta(seconds=lease_seconds(handler, attempts=attempts)))
         return _read_claims([due.pk], handler=handler.name)[0]
 
 
-def _some_tried(handler: str) -> bool:
-    """Whether a tried delivery is due. Most often none is, which takes neither a transaction nor a lock to find out."""
+def _first_tried(handler: str) -> datetime | None:
+    """From when on to look for the tried delivery that is due first; None where none is due.
+
+    Most often none is, which takes neither a transaction nor a lock to find out.
+    """
     if connection.vendor != "postgresql":
-        return bool(run(_PROBE_SQLITE, handler))
+        return BEGINNING if run(_PROBE_SQLITE, handler) else None
     mark, began = _tried_marks.setdefault(handler, Mark()), time.monotonic()
     since = mark.begin()
     ((due_at, now),) = run(_PROBE_POSTGRESQL, handler, since)
     mark.end(since=since, clear_until=now if due_at is None else due_at, seconds=time.monotonic() - began)
-    return due_at is not None
+    return None if due_at is None else datetime.fromtimestamp(behind(due_at), UTC)
 
 
 def forget_marks() -> None:

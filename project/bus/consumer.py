@@ -23,7 +23,7 @@ from django.db.backends.signals import connection_created
 from . import breaker
 from .claims import Claim, claim_fresh, claim_tried, forget_marks, lease_seconds
 from .endings import fail, finish, finish_external, hand_back, release
-from .events import Event, InvalidEvent, UnknownEvent, event_type_named
+from .events import Event, UnknownEvent, event_type_named
 from .failures import signature_of
 from .models import Delivery
 from .outbox import handling
@@ -35,6 +35,9 @@ Function = TypeVar("Function", bound=Callable[..., object])
 #: The queue of handlers that reach outside, so that a hanging mail server stalls no other work.
 EXTERNAL_QUEUE = "external"
 BATCH = 1000
+#: Events that a handler of single events is given in one transaction: its time limit is for all of them, and more than
+#: 64 savepoints in a transaction make PostgreSQL slow for everybody.
+SINGLES = 50
 #: Tried deliveries handled after each batch of fresh ones, so that neither kind starves the other.
 TRIED_PER_BATCH = 10
 #: Seconds after which an answer to a bell ends, though more is due: the relay rings again, maybe for another handler.
@@ -65,7 +68,8 @@ def subscribe(
             queue "external"; `idempotency_key()` lets the other side recognise a repeat.
         attempts: how often it is tried before the delivery is a dead letter. A try in a batch is one, so it is
             2 or more but for external handlers.
-        time_limit: seconds for one call.
+        time_limit: seconds for one call of a batch, or of an external handler; for all of the up to 50 events that
+            another one is given one after the other in one transaction.
 
     Raises:
         ValueError: the function's name is taken, or the options exclude each other.
@@ -131,7 +135,7 @@ def answer_bell(handler: Handler) -> None:
                     break
                 more = found = True
             fresh_first = True
-        if not found and breaker.take_trial(handler=handler.name, seconds=lease_seconds(handler, attempts=1)):
+        if not found and breaker.take_trial(handler=handler.name, seconds=_trial_seconds(handler)):
             # A fresh one first: else a few poison events could keep a handler resting that all others need.
             _answer_fresh(handler, limit=1, trial=True) or _answer_tried(handler, trial=True)
     except Exception as error:
@@ -140,7 +144,14 @@ def answer_bell(handler: Handler) -> None:
 
 
 def _limit(handler: Handler) -> int:
-    return 1 if handler.external or time.monotonic() < _cautious_until else BATCH
+    if handler.external or time.monotonic() < _cautious_until:
+        return 1
+    return BATCH if handler.batch else SINGLES
+
+
+def _trial_seconds(handler: Handler) -> float:
+    """How long a trial may take: one more while it lasts would be two deliveries tried at once."""
+    return max(lease_seconds(handler, attempts=1), handler.time_limit + ANSWER + GRACE)
 
 
 def _answer_fresh(handler: Handler, *, limit: int, trial: bool = False) -> int:
@@ -161,30 +172,32 @@ def _answer_tried(handler: Handler, *, trial: bool = False) -> bool:
 
 
 def _handle(handler: Handler, claims: Sequence[Claim], *, trial: bool) -> None:
-    """Decode each event, set those aside that cannot be, and have the rest handled together."""
+    """Decode each event, have those handled together that can be, and set the rest aside."""
     readable: list[tuple[Claim, Event]] = []
+    unreadable: list[tuple[Claim, Exception]] = []
     newer: dict[str, list[Claim]] = {}
     for claim in claims:
         try:
             readable.append((claim, _decode(claim)))
         except UnknownEvent:
             newer.setdefault(f"{claim.type} version {claim.version}", []).append(claim)
-        except InvalidEvent as invalid:
-            _fail(handler, claim, invalid, trial=trial)
+        except Exception as error:  # noqa: BLE001 - whatever an upcaster raises: it is the matter of this event alone
+            unreadable.append((claim, error))
     for waits_for, unknown in newer.items():
         logger.warning("%s: %d wait for a release that knows %s", handler.name, len(unknown), waits_for)
         hand_back(claims=unknown, waits_for=waits_for)
-    if not readable:
-        return
+    if readable:
+        _handle_readable(handler, readable, trial=trial)
+    _set_aside(handler, unreadable, counted=not readable, trial=trial)
+
+
+def _handle_readable(handler: Handler, readable: Sequence[tuple[Claim, Event]], *, trial: bool) -> None:
     session = connection.connection
     try:
-        if handler.external:
-            _run_external(handler, *readable[0])
-        else:
-            _run(handler, readable)
-        if any(claim.failing for claim, _ in readable):
+        done = _run_external(handler, *readable[0]) if handler.external else _run(handler, readable)
+        if done and any(claim.failing for claim, _ in readable):
             breaker.close(handlers=[handler.name])
-        logger.info("%s: %d done", handler.name, len(readable))
+        logger.info("%s: %d done", handler.name, done)
     except Exception as error:  # whatever a handler raises ends as a retry or a dead letter, with its traceback
         _tidy_connection(error, session=session)
         if len(readable) == 1:
@@ -195,14 +208,29 @@ def _handle(handler: Handler, claims: Sequence[Claim], *, trial: bool) -> None:
                 handler.name,
                 len(readable),
                 type(error).__name__,
-                error,
+                _said(error),
             )
             release(claims=[claim for claim, _ in readable])
         if isinstance(error, SoftTimeLimitExceeded):
             raise  # the time of this whole answer is up: beginning anything else would get the process killed
 
 
-def _run(handler: Handler, readable: Sequence[tuple[Claim, Event]]) -> None:
+def _set_aside(handler: Handler, unreadable: Sequence[tuple[Claim, Exception]], *, counted: bool, trial: bool) -> None:
+    """Make dead letters of what cannot be decoded, until the handler rests.
+
+    Args:
+        counted: nothing else of the batch could be decoded either. Then it may be the release that is wrong and not the
+            events, which the circuit breaker is for.
+    """
+    for number, (claim, error) in enumerate(unreadable, start=1):
+        _fail(handler, claim, error, permanent=True, counted=counted, trial=trial)
+        if counted and (rest := unreadable[number:]) and breaker.rests(handler=handler.name):
+            release(claims=[claim for claim, _ in rest])
+            return
+
+
+def _run(handler: Handler, readable: Sequence[tuple[Claim, Event]]) -> int:
+    """Have what is still ours handled, in one transaction with its receipts; how much that was."""
     with transaction.atomic():
         mine = finish(claims=[claim for claim, _ in readable])
         events = [event for claim, event in readable if claim.delivery_id in mine]
@@ -214,9 +242,10 @@ def _run(handler: Handler, readable: Sequence[tuple[Claim, Event]]) -> None:
             for event in events:
                 with handling(event):
                     handler.function(event)
+    return len(events)
 
 
-def _run_external(handler: Handler, claim: Claim, event: Event) -> None:
+def _run_external(handler: Handler, claim: Claim, event: Event) -> int:
     token = _delivery_in_hand.set(claim)
     try:
         with handling(event):
@@ -224,6 +253,7 @@ def _run_external(handler: Handler, claim: Claim, event: Event) -> None:
     finally:
         _delivery_in_hand.reset(token)
     finish_external(claim=claim)
+    return 1
 
 
 def _decode(claim: Claim) -> Event:
@@ -239,17 +269,26 @@ def _decode(claim: Claim) -> Event:
     )
 
 
-def _fail(handler: Handler, claim: Claim, error: Exception, *, trial: bool) -> None:
+def _fail(
+    handler: Handler,
+    claim: Claim,
+    error: Exception,
+    *,
+    trial: bool,
+    permanent: bool = False,
+    counted: bool = True,
+) -> None:
     name = type(error).__name__
     place = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
     where = f"{place.filename}:{place.name}" if place else ""
     dead = fail(
         handler=handler,
         claim=claim,
-        error=f"{name}: {error}",
+        error=f"{name}: {_said(error)}",
         signature=signature_of(handler=handler.name, error=name, place=where),
         traceback="".join(traceback.format_exception(error)),
-        permanent=isinstance(error, (PermanentError, InvalidEvent)),
+        permanent=permanent or isinstance(error, PermanentError),
+        counted=counted and not isinstance(error, PermanentError),
         trial=trial,
     )
     logger.log(
@@ -261,6 +300,13 @@ def _fail(handler: Handler, claim: Claim, error: Exception, *, trial: bool) -> N
         name,
         ": it is a dead letter now" if dead else "; it is tried again later",
     )
+
+
+def _said(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception as other:  # noqa: BLE001 - an error that cannot say what it is must not hide that there was one
+        return f"its text raises {type(other).__name__}"
 
 
 def _tidy_connection(error: Exception, *, session: object) -> None:

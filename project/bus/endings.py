@@ -92,13 +92,15 @@ def fail(
     signature: str,
     traceback: str,
     permanent: bool,
+    counted: bool = True,
     trial: bool = False,
 ) -> bool:
     """Write down that an attempt failed, and when the next is due: later each time, never after the last.
 
     Args:
-        permanent: it is the event's fault: a dead letter at once, and nothing for the circuit breaker to count.
-        trial: it was the trial of a handler whose rest is over.
+        permanent: no retry can help, so it is a dead letter at once.
+        counted: the circuit breaker counts it, as it may be the handler's fault and not the event's.
+        trial: it was the trial of a handler whose rest is over, which is counted in any case.
 
     Returns:
         Whether the delivery is now a dead letter.
@@ -120,7 +122,7 @@ def fail(
                 signature=signature,
                 traceback=traceback,
             )
-            if not permanent or trial:
+            if counted or trial:
                 count_failure(handler=handler.name, trial=trial)
     return bool(still_ours) and dead
 

@@ -126,14 +126,14 @@ class Event(msgspec.Struct, metaclass=EventMeta):
 
     @classmethod
     def _upcast(cls, data: bytes | str, *, version: int) -> bytes:
-        fields = msgspec.json.decode(data)
-        for older in range(version, cls.wire_version):
-            try:
+        fields, older = msgspec.json.decode(data), version
+        try:
+            for older in range(version, cls.wire_version):
                 fields = cls.upcasters[older](fields)
-            except Exception as error:  # it is the event's fault, and told as such
-                reason = f"its upcaster from version {older} failed with {type(error).__name__}: {error}"
-                raise InvalidEvent(f"{cls.__name__}: {reason}") from error
-        return msgspec.json.encode(fields)
+            return msgspec.json.encode(fields)
+        except Exception as error:  # it is the event's fault, and told as such
+            reason = f"its upcaster from version {older} failed with {type(error).__name__}: {error}"
+            raise InvalidEvent(f"{cls.__name__}: {reason}") from error
 
 
 def upcast(event_type: type[Event], *, from_version: int) -> Callable[[Upcaster], Upcaster]:

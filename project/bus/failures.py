@@ -27,7 +27,7 @@ def write_failure(
     *, delivery_id: int, event_id: UUID, handler: str, attempt: int, error: str, signature: str, traceback: str
 ) -> None:
     """Count one failed attempt, and keep its traceback instead of an older one of the same signature."""
-    error = error[:LONGEST_ERROR]
+    error, traceback = _writable(error)[:LONGEST_ERROR], _writable(traceback)
     now = {"postgresql": "now()", "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now')"}[connection.vendor]
     with connection.cursor() as cursor:
         cursor.execute(_COUNT.format(now=now), [signature, handler, error])
@@ -42,6 +42,11 @@ def write_failure(
             worker=worker_name(),
         )
         cursor.execute(_TRIM, [signature, signature, KEPT])
+
+
+def _writable(text: str) -> str:
+    """A text without what a database refuses: zeros, and halves of characters."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
 
 
 # Whoever counts waits here for whoever counted before, so no count is lost, and the oldest are told from the latest.

@@ -122,7 +122,7 @@ def bell_of(headers: object, body: object, *, content_type: object, content_enco
         raise NoBell("too large")
     try:
         args, kwargs, embed = msgspec.json.decode(body, type=tuple[list[Any], dict[str, Any], dict[str, Any]])
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise NoBell("with a body that is none") from error
     if args or kwargs or any(embed.values()):
         raise NoBell("with arguments")

@@ -16,7 +16,7 @@ from celery import current_app
 from django.db import DatabaseError, InterfaceError, connection
 
 from .marks import Mark, behind
-from .queues import Bells
+from .queues import Bells, QueueFails
 from .sql import as_json
 from .sql import run as run_sql
 
@@ -185,7 +185,10 @@ def look(rhythm: Rhythm, bells: Bells, scan: Scan | None = None) -> list[Due]:
     due_in_queue = Counter(d.queue for d in due)
     for d in rhythm.candidates(due, now=time.monotonic()):
         if d.queue not in waiting:
-            waiting[d.queue] = bells.waiting(d.queue)
+            try:
+                waiting[d.queue] = bells.waiting(d.queue)
+            except QueueFails:  # which says so itself
+                waiting[d.queue] = due_in_queue[d.queue]
         # So a stopped worker or a long batch causes no flood: a queue never holds more bells than it has due handlers.
         if waiting[d.queue] < due_in_queue[d.queue]:
             bells.ring(d.handler, queue=d.queue)

@@ -3,6 +3,7 @@
 Both releases run during an upgrade, and old events stay: so data of either must be readable by the other.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 #: What a schema says to people alone.
 WORDS = ("title", "description", "$schema", "$id")
+#: Where a schema has others within it, and how they are told in the path of a field.
+PARTS = {"items": "[]", "additionalProperties": "{{}}", "prefixItems": "[{}]", "anyOf": ""}
 
 
 def file_name(event_type: type[Event]) -> str:
@@ -45,21 +48,42 @@ def incompatibilities(old: Schema, new: Schema) -> list[str]:
 
     A field may be added if it has a default, and given one later. Nothing may be removed, renamed or retyped.
     """
-    return _compare(old, new, roots=(old, new), path="")
+    return sorted(_compare(old, new, roots=(old, new), path="", within=frozenset()))
 
 
-def _compare(old: Schema, new: Schema, *, roots: tuple[Schema, Schema], path: str) -> list[str]:
+def _compare(
+    old: Schema, new: Schema, *, roots: tuple[Schema, Schema], path: str, within: frozenset[tuple[str, str]]
+) -> list[str]:
+    pair = old.get("$ref", ""), new.get("$ref", "")
+    if all(pair):
+        if pair in within:
+            return []  # a type that contains itself is being compared already
+        within |= {pair}
     old, new = _resolve(old, roots[0]), _resolve(new, roots[1])
+    found, compared = [], []
     if "properties" in old and "properties" in new:
-        return _compare_fields(old, new, roots=roots, path=path)
-    if "items" in old and "items" in new and isinstance(old["items"], dict) and isinstance(new["items"], dict):
-        inner = _compare(old["items"], new["items"], roots=roots, path=f"{path}[]")
-        return inner + _differences(old, new, but=("items",), path=path)
-    return _differences(old, new, but=(), path=path)
+        found += _compare_fields(old, new, roots=roots, path=path, within=within)
+        compared += ["properties", "required"]
+    for name, mark in PARTS.items():
+        before, after = _listed(old.get(name)), _listed(new.get(name))
+        if before and len(before) == len(after):
+            for number, (one, other) in enumerate(zip(before, after, strict=True)):
+                found += _compare(one, other, roots=roots, path=f"{path}{mark.format(number)}", within=within)
+            compared.append(name)
+    return found + _differences(old, new, but=compared, path=path)
 
 
-def _compare_fields(old: Schema, new: Schema, *, roots: tuple[Schema, Schema], path: str) -> list[str]:
-    found = _differences(old, new, but=("properties", "required"), path=path)
+def _listed(part: Any) -> list[Schema]:
+    """The schemas that a part consists of; none where it is no schema but, say, false."""
+    if isinstance(part, dict):
+        return [part]
+    return part if isinstance(part, list) else []
+
+
+def _compare_fields(
+    old: Schema, new: Schema, *, roots: tuple[Schema, Schema], path: str, within: frozenset[tuple[str, str]]
+) -> list[str]:
+    found = []
     before, after = old["properties"], new["properties"]
     for name in before.keys() | after.keys():
         here = f"{path}.{name}".lstrip(".")
@@ -69,13 +93,13 @@ def _compare_fields(old: Schema, new: Schema, *, roots: tuple[Schema, Schema], p
             if name in new.get("required", ()):
                 found.append(f"{here} is new and has no default")
         else:
-            found += _compare(before[name], after[name], roots=roots, path=here)
+            found += _compare(before[name], after[name], roots=roots, path=here, within=within)
             if name in new.get("required", ()) and name not in old.get("required", ()):
                 found.append(f"{here} has lost its default")
-    return sorted(found)
+    return found
 
 
-def _differences(old: Schema, new: Schema, *, but: tuple[str, ...], path: str) -> list[str]:
+def _differences(old: Schema, new: Schema, *, but: Sequence[str], path: str) -> list[str]:
     left, right = ({key: one[key] for key in one if key not in (*but, *WORDS, "$defs")} for one in (old, new))
     if "default" not in left:
         right.pop("default", None)  # every event that is stored has the field

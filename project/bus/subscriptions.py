@@ -1,6 +1,6 @@
 """What people do with handlers: pause them, set them to work again, and retire them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from django.db import transaction
 
@@ -55,14 +55,11 @@ def resume(*, handlers: Collection[str]) -> int:
     return owed(handlers=handlers)
 
 
-def retire(*, handler: str, discard: bool) -> int:
+def retire(*, handler: str, discard: bool) -> None:
     """Owe a handler nothing any more.
 
     Args:
-        discard: give up what it is still owed.
-
-    Returns:
-        How many deliveries were discarded.
+        discard: what it is still owed will be given up, by `discard_owed`.
 
     Raises:
         UnknownHandler: it is not subscribed.
@@ -81,14 +78,17 @@ def retire(*, handler: str, discard: bool) -> int:
             raise StillOwed(
                 f"{handler} is owed {number}. Wait until workers of a release that has it are done, or give --discard."
             )
-    discarded = 0
+
+
+def discard_owed(*, handler: str) -> Iterator[int]:
+    """Give up what a retired handler is owed; how much of it, transaction by transaction."""
     while True:
         with transaction.atomic():
             ids = Delivery.objects.filter(handler=handler).order_by("pk").values_list("pk", flat=True)[:CHUNK]
             ended = dead_letters.end(Delivery.objects.filter(pk__in=list(ids)))
-        discarded += ended
         if not ended:
-            return discarded
+            return
+        yield ended
 
 
 def owed(*, handlers: Collection[str]) -> int:

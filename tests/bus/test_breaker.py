@@ -13,6 +13,7 @@ from hypothesis.extra.django import TestCase
 from project.bus import breaker
 from project.bus.consumer import PermanentError, answer_bell
 from project.bus.models import Delivery, Receipt, Subscription
+from project.bus.models import Event as EventRow
 from project.bus.outbox import publish
 from project.bus.relay import due_handlers
 from project.bus.status import bus_status
@@ -148,6 +149,60 @@ def test_an_event_that_no_retry_can_help_is_nothing_for_the_breaker(subscribed):
         due_again()
     assert Delivery.objects.filter(dead_at__isnull=False).count() == 30
     assert Subscription.objects.get(handler="bus.refuse").failures == 0
+
+
+def test_a_release_that_can_read_no_event_makes_twenty_dead_letters_and_not_a_thousand(subscribed):
+    done = []
+
+    def read(events):
+        done.extend(events)
+
+    handler = subscribed(read, Pinged, batch=True)
+    publish(*(Pinged(number=number) for number in range(1000)))
+    EventRow.objects.update(data={"number": "what another release takes for one"})
+    answer_bell(handler)
+    assert Delivery.objects.filter(dead_at__isnull=False).count() == 20
+    assert Subscription.objects.filter(handler=handler.name, rests_until__isnull=False).exists()
+
+    EventRow.objects.update(data={"number": 1})  # the release is mended
+    rest_over()
+    while Delivery.objects.filter(dead_at=None).exists():
+        answer_bell(handler)
+    assert len(done) == 980
+
+
+def test_events_that_cannot_be_read_among_others_that_can_say_nothing_of_the_handler(subscribed):
+    def read(events): ...
+
+    handler = subscribed(read, Pinged, batch=True)
+    publish(*(Pinged(number=number) for number in range(60)))
+    EventRow.objects.filter(data__number__gte=30).update(data={"number": "none"})
+    answer_bell(handler)
+    assert Delivery.objects.filter(dead_at__isnull=False).count() == 30
+    assert Subscription.objects.get(handler=handler.name).failures == 0
+    assert Receipt.objects.count() == 30
+
+
+def test_a_handler_whose_workers_vanish_at_every_event_rests_too(subscribed):
+    def vanish(event): ...
+
+    handler = subscribed(vanish, Pinged, attempts=2)
+    publish(*(Pinged(number=number) for number in range(30)))
+    # As their workers left them: claimed as often as may be, and the lease is over.
+    Delivery.objects.update(attempts=2)
+    due_again()
+    for _ in range(30):
+        answer_bell(handler)
+    assert Delivery.objects.filter(dead_at__isnull=False).count() == 20
+
+
+def test_a_trial_lasts_as_long_as_its_handler_may_take(mailer):
+    publish(Pinged(number=1))
+    Subscription.objects.update(failures=20, rests=1, rests_until=Now() - timedelta(seconds=60))
+    seen = []
+    mailer.handle = lambda event: seen.append(rest_in_seconds())
+    answer_bell(mailer.handler)
+    assert seen[0] > 30, "another worker could have a trial of its own meanwhile"
 
 
 def test_a_person_can_end_a_rest(mailer):

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from project.bus import claims, consumer, endings
-from project.bus.consumer import BATCH, PermanentError, answer_bell, idempotency_key, subscribe
+from project.bus.consumer import BATCH, SINGLES, PermanentError, answer_bell, idempotency_key, subscribe
 from project.bus.models import Delivery, Event, Failure, Receipt, Subscription
 from project.bus.outbox import publish
 from tests.bus.events import Pinged, Ponged
@@ -65,6 +65,18 @@ def test_a_batch_handler_gets_up_to_a_full_batch_of_events_in_the_order_of_publi
     answer_bell(handler)
     assert [len(batch) for batch in batches] == [BATCH, BATCH, 50]
     assert [number for batch in batches for number in batch] == list(range(BATCH * 2 + 50))
+
+
+def test_a_handler_of_single_events_is_given_fewer_at_once_as_its_time_limit_is_for_all_of_them(subscribed):
+    sizes: list[int] = []
+
+    def take(event):
+        sizes.append(Receipt.objects.count())
+
+    handler = subscribed(take, Pinged)
+    publish(*(Pinged(number=number) for number in range(SINGLES + 10)))
+    answer_bell(handler)
+    assert sizes == [SINGLES] * SINGLES + [SINGLES + 10] * 10
 
 
 def test_a_handler_may_be_subscribed_to_several_types(subscribed):

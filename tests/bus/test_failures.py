@@ -38,6 +38,32 @@ def test_many_failures_of_one_kind_are_a_count_and_the_latest_few(subscribed):
     assert set(Delivery.objects.values_list("signature", flat=True)) == {count.signature}
 
 
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("zero \0 byte"), r"ValueError: zero \0 byte"),
+        (ValueError("half \ud800 a character"), r"ValueError: half \ud800 a character"),
+        (Speechless(), "Speechless: its text raises RuntimeError"),
+    ],
+    ids=["a zero byte", "half a character", "no text"],
+)
+def test_a_failure_is_written_down_whatever_its_error_says(subscribed, error, said):
+    def fail(event):
+        raise error
+
+    publish_to = subscribed(fail, Pinged)
+    publish(Pinged(number=1))
+    answer_bell(publish_to)
+    failure = Failure.objects.get()
+    assert failure.error == said
+    assert "in fail" in failure.traceback
+
+
 def test_a_dead_letter_whose_own_traceback_is_gone_leads_to_the_latest_of_its_kind(subscribed):
     def never(event):
         raise ValueError("no")

@@ -41,6 +41,7 @@ from project.bus.relay import (
     run,
 )
 from tests.bus.events import Pinged, Ponged
+from tests.faults.brokers import Rabbit
 from tests.system import eventually
 
 
@@ -131,6 +132,24 @@ def test_a_queue_never_holds_more_bells_than_it_has_due_handlers(broker, subscri
         assert look(Rhythm(), bells), "many relays, each of which rings for the first time"
     assert bells.waiting("bus") == 2
     assert broker.llen("bus") == 2
+    bells.close()
+
+
+def test_a_queue_that_cannot_be_asked_keeps_nobody_else_from_being_rung(broker, subscribed, caplog):
+    subscribed(ping, Pinged)
+    Subscription.objects.filter(handler="bus.ping").update(queue="other")
+    subscribed(pong, Ponged)
+    with transaction.atomic():
+        publish(Pinged(number=1), Ponged(number=1))
+    broker.set("other", "no list")
+    bells, rhythm = Bells(current_app), Rhythm()
+    for _ in range(3):
+        look(rhythm, bells)
+    assert broker.llen("bus") == 1
+    assert caplog.text.count("nobody can be rung by the queue other") == 1
+    broker.delete("other")
+    look(rhythm, bells)
+    assert broker.llen("other") == 1
     bells.close()
 
 
@@ -258,3 +277,28 @@ def test_on_rabbitmq_bells_are_counted_and_taken_too(subscribed):
     bells.close()
     answer_bell(handler)
     assert seen == [1]
+
+
+def test_a_relay_outlives_a_rabbitmq_that_says_goodbye(system):
+    if not os.environ.get("RABBITMQ_URL"):
+        assert "REQUIRE_SERVICES" not in os.environ, "CI must name a RabbitMQ in RABBITMQ_URL"
+        pytest.skip("RABBITMQ_URL names no RabbitMQ")
+    broker = Rabbit(system.directory)
+    try:
+        bells = Bells(Celery("rabbit", broker=broker.direct_url, set_as_current=False))
+        assert bells.waiting("orderly-test") == 0
+        broker.say_goodbye()
+
+        def noticed() -> bool:
+            try:
+                bells.waiting("orderly-test")
+            except bells.errors:
+                return True
+            return False
+
+        eventually(noticed, within=10, what="the connection is closed")
+        bells.close()
+        assert bells.waiting("orderly-test") == 0, "the next question connects anew"
+        bells.close()
+    finally:
+        broker.close()

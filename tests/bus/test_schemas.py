@@ -36,6 +36,35 @@ class Priced(msgspec.Struct):
     price: int
 
 
+class Tree(msgspec.Struct):
+    name: str
+    children: list["Tree"] = msgspec.field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("{0} | None", "gift"),
+        ("dict[str, {0}]", "gift{{}}"),
+        ("tuple[{0}, int]", "gift[0]"),
+        ("list[{0} | None]", "gift[]"),
+    ],
+    ids=["optional", "mapping", "tuple", "list of optional"],
+)
+def test_a_type_is_compared_wherever_it_stands(kind, path):
+    wider = msgspec.defstruct("Line", [("sku", str), ("quantity", int), ("comment", str, "")])
+
+    def with_gift(line: type) -> dict[str, Any]:
+        return schema({"gift": eval(kind.format("line"), {"line": line})})
+
+    assert incompatibilities(with_gift(Line), with_gift(wider)) == []
+    assert incompatibilities(with_gift(Line), with_gift(Priced)) == [f"{path.format()}.price is new and has no default"]
+
+
+def test_a_type_that_contains_itself_can_be_compared():
+    assert incompatibilities(schema({"tree": Tree}), schema({"tree": Tree})) == []
+
+
 @pytest.mark.parametrize(
     "after",
     [
@@ -90,5 +119,13 @@ def test_the_command_writes_what_is_missing_and_refuses_to_write_over_what_would
     refused = manage("--directory", str(tmp_path))
     assert refused.returncode == 1
     assert "orders.order_placed.v1.json: number is gone" in refused.stderr
-    assert "Make it the event's next version" in refused.stderr
+    assert "make it the next version and write an upcaster" in refused.stderr
     assert other.read_text() == "{}"
+
+
+def test_the_schema_of_an_event_that_is_gone_is_not_silently_left_behind(tmp_path):
+    assert manage("--directory", str(tmp_path)).returncode == 0
+    (tmp_path / "orders.order_lost.v1.json").write_text("{}")
+    refused = manage("--directory", str(tmp_path), "--check")
+    assert refused.returncode == 1
+    assert "orders.order_lost.v1.json is of no event: bring its event back" in refused.stderr

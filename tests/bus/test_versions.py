@@ -108,6 +108,20 @@ def test_an_event_that_an_upcaster_cannot_read_is_a_dead_letter_that_says_why(su
     assert "its upcaster from version 1 failed with KeyError: 'nummer'" in Failure.objects.get().error
 
 
+def test_an_upcaster_that_makes_what_json_cannot_hold_stops_nobody_else(subscribed, released):
+    publish(Pinged(number=1), Pinged(number=2))
+    newest = released(2, {"count": int})
+    upcast(newest, from_version=1)(lambda fields: {"count": object() if fields["number"] == 1 else 2})
+    seen = []
+    handler = subscribed(lambda event: seen.append(event.count), newest)
+    Delivery.objects.bulk_create(
+        Delivery(event=event, handler=handler.name, due_at=event.time) for event in EventRow.objects.all()
+    )
+    answer_bell(handler)
+    assert seen == [2]
+    assert "its upcaster from version 1 failed with TypeError" in Failure.objects.get().error
+
+
 def test_what_an_upcaster_makes_is_validated_as_anything_else(released):
     newest = released(2, {"count": int})
     upcast(newest, from_version=1)(lambda fields: {"count": "many"})

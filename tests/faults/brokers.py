@@ -179,6 +179,10 @@ class Rabbit(Broker):
         with Connection(self.direct_url) as connection:
             return _asked(connection, "queue_declare", queue, passive=True)
 
+    def say_goodbye(self) -> None:
+        """Close every connection in good order, as a server does that is shut down."""
+        self._control("close_all_connections", "--vhost", self._vhost, "maintenance")
+
     def close(self) -> None:
         """Take the virtual host away, with all that is in it."""
         self._control("delete_vhost", self._vhost)

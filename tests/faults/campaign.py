@@ -19,7 +19,7 @@ REQUIRED = bool(os.environ.get("REQUIRE_SERVICES"))
 #: A kind that takes so many seconds or more comes once.
 LONG = 10.0
 #: What the journal calls the time before anything is broken, and how many orders are placed in it.
-CALM, CALM_ORDERS = "nothing", 100
+CALM, CALM_ORDERS = "nothing", 200
 #: Seconds that a system which does not drain in time is given more, to tell late from never.
 PATIENCE = 120.0
 
@@ -152,11 +152,11 @@ def run(
 
 
 def place_calmly(client: Client) -> None:
-    """Place orders while nothing is broken, ten a second: what the answers of a system in trouble are compared with."""
+    """Place orders while nothing is broken, twenty a second: it shows how long an answer takes then."""
     client.conditions.during = CALM
     for _ in range(CALM_ORDERS):
         client.grant(1)
-        time.sleep(0.1)
+        time.sleep(0.05)
     eventually(client.quiet, within=60, what="the orders are placed")
 
 

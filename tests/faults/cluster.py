@@ -31,7 +31,7 @@ from tests.system import System, eventually
 PRODUCTS = tuple(f"P{number}" for number in range(8))
 SCARCE = "SCARCE"
 #: Everybody wants this one at the same moment, and there is not enough of it.
-HOT, HOT_UNITS = "HOT", 60
+HOT, HOT_UNITS = "HOT", 30
 
 #: Seconds for which a statement of the runner's own is tried again while the database is away.
 DATABASE_AWAY = 30.0

@@ -1,4 +1,7 @@
-"""python -m tests.faults.fuzz: mutate bells by the hundred thousand and send them to a worker that goes on working."""
+"""python -m tests.faults.fuzz: mutate bells by the hundred thousand and send them to workers that go on working.
+
+Meanwhile orders are placed over HTTP, and each must be settled once.
+"""
 
 import argparse
 import random
@@ -15,9 +18,12 @@ from rich.console import Console
 from tests.faults import hostile
 from tests.faults.brokers import Rabbit, Redis
 from tests.faults.cluster import cluster
+from tests.faults.journal import Client
+from tests.faults.verdict import judge
 from tests.system import eventually
 
-CHUNK = 1_000
+#: Messages that are sent before it is looked whether the workers keep up, and orders that are placed meanwhile.
+CHUNK, NEIGHBOURS = 1_000, 4
 INTERESTING = [
     b"null",
     b"[]",
@@ -91,23 +97,35 @@ def main() -> int:
         names = started.workers("inventory")
         before = {name: (started.main(name), started.main(name).children()) for name in names}
         send, waiting = _sender(started.broker, draw, stack)
+        neighbours = Client(started.url)
+        neighbours.start()
         began = time.monotonic()
         for first in range(0, options.messages, CHUNK):
+            neighbours.grant(NEIGHBOURS)
             for _ in range(min(CHUNK, options.messages - first)):
                 send()
             eventually(lambda: waiting() < CHUNK, within=120, what="the worker keeps up")
         eventually(lambda: waiting() == 0, within=120, what="all of them are taken")
+        eventually(neighbours.quiet, within=60, what="the orders are placed")
+        eventually(lambda: not started.unsettled(), within=60, what="the orders are settled")
+        verdict = judge(started, neighbours.stop(), mails=False)
         time.sleep(2)  # what is refused is written down once a second
-        counted = started.sql("SELECT coalesce(sum(count), 0) FROM bus_refusedmessage")[0][0]
+        counted, samples = started.sql(
+            "SELECT coalesce(sum(count), 0), count(*) FILTER (WHERE sample <> '') FROM bus_refusedmessage"
+        )[0]
         kept = all(
             main.is_running() and started.main(name) == main and main.children() == children
             for name, (main, children) in before.items()
         )
         seconds = time.monotonic() - began
     console.print(f"{options.messages:,} messages in {seconds:.0f} s, seed {options.seed}, on {options.broker}")
-    console.print(f"refused and counted: {counted:,}; the rest were bells")
+    console.print(f"refused and counted: {counted:,}, samples kept: {samples}; the rest were bells")
     console.print("main processes and pools: " + ("the same" if kept else "NOT THE SAME"))
-    return 0 if kept else 1
+    amiss = [*verdict.lost, *verdict.duplicated, *verdict.unexpected]
+    console.print(
+        f"orders placed meanwhile: {verdict.acknowledged}, all settled once" if not amiss else f"AMISS: {amiss}"
+    )
+    return 0 if kept and counted and samples and not amiss else 1
 
 
 def _sender(broker: object, draw: random.Random, stack: ExitStack) -> tuple[Callable[[], object], Callable[[], int]]:

@@ -146,6 +146,7 @@ def for_redis() -> Iterator[tuple[str, bytes]]:
             | {"body": base64.b64encode(zlib.compress(b"0" * 5_000_000)).decode(), "content-type": "application/json"}
         ),
     )
+    yield "a body of half a character", encoded(_with("properties", {}) | {"body": "\ud800"})
     yield "no body", encoded(_with("body", ...))
     yield "no properties", encoded(_with("properties", ...))
     yield "properties are null", encoded(_with("properties", None))
@@ -184,7 +185,7 @@ def for_rabbitmq() -> Iterator[tuple[str, "amqp.Message"]]:
         "invalid UTF-8": b"\xff\xfe\x00\x80",
         "pickle": pickle.dumps({"a": 1}),
         "deep nesting": b"[" * 5_000,
-        "10 MB": b'[[], {}, {"a": "' + b"a" * 10_000_000 + b'"}]',
+        "50 MB": b'[[], {}, {"a": "' + b"a" * HUGE + b'"}]',
     }.items():
         yield name, amqp.Message(body, application_headers=headers, **plain)
     yield "no headers at all", amqp.Message(b"[]", **plain)

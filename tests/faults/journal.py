@@ -146,6 +146,23 @@ class Client:
             self._open += orders
         self._granted.release(orders)
 
+    @contextmanager
+    def loading(self, *, every: float) -> Iterator[None]:
+        """While it lasts, an order is placed every so many seconds."""
+        ended = threading.Event()
+
+        def load() -> None:
+            while not ended.wait(every):
+                self.grant(1)
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
     def place(self, *, more: Mapping[str, int] | None = None, backwards: bool = False) -> Attempt:
         """Place one order at once, in the caller's thread, and give what became of it.
 

@@ -6,6 +6,8 @@ import random
 import psutil
 import pytest
 import redis
+from amqp.exceptions import PreconditionFailed
+from celery import Celery
 from django.db.models import Sum
 
 from inventory.models import Stock
@@ -14,6 +16,7 @@ from project.bus.models import Delivery, RefusedMessage
 from tests.faults import hostile
 from tests.faults.brokers import Rabbit
 from tests.faults.fuzz import mutated, mutated_amqp
+from tests.faults.hostile import TASK
 from tests.faults.test_workers import cups, place, unsettled
 from tests.system import System, eventually
 
@@ -71,6 +74,19 @@ def test_hostile_messages_on_redis_are_refused_and_counted_and_neighbours_flow(s
     assert "Traceback" not in system.log("inventory").read_text()
 
 
+@pytest.mark.parametrize("command", ["shutdown", "pool_restart", "rate_limit", "revoke"])
+def test_nobody_controls_a_worker_through_redis(system, worker, command):
+    children = worker.children()
+    broadcast(system.environment["BROKER_URL"], command)
+    still_works(worker, children=children, reserved=4)
+
+
+def broadcast(url: str, command: str) -> None:
+    """What `celery control` does: a message to all workers, past their queues."""
+    with Celery(broker=url, set_as_current=False) as app:
+        app.control.broadcast(command, arguments={"task_id": "all", "task_name": TASK, "rate_limit": "1/d"})
+
+
 def test_mutated_bells_on_redis_end_as_bells_or_refused(system, worker):
     children = worker.children()
     client = system.clients.enter_context(redis.Redis(unix_socket_path=str(system.socket)))
@@ -91,6 +107,7 @@ def test_hostile_messages_on_rabbitmq_are_refused_and_counted_and_neighbours_flo
         children = worker.children()
         corpus = dict(hostile.for_rabbitmq())
         draw = random.Random(7)
+        broadcast(broker.direct_url, "shutdown")
         with hostile.channel_of(broker) as channel:
             for message in corpus.values():
                 channel.basic_publish(message, routing_key="inventory")
@@ -101,6 +118,9 @@ def test_hostile_messages_on_rabbitmq_are_refused_and_counted_and_neighbours_flo
         eventually(lambda: broker.waiting("inventory") == 0, within=30, what="all of them are taken")
         assert worker.children() == children
         assert "Traceback" not in system.log("inventory").read_text()
+        # RabbitMQ lets nobody take a queue for one of another type.
+        with hostile.channel_of(broker) as channel, pytest.raises(PreconditionFailed, match="quorum"):
+            channel.queue_declare("inventory", durable=True, auto_delete=False, arguments={"x-queue-type": "classic"})
     finally:
         for name in list(system.processes):
             system.kill(name)

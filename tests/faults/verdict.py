@@ -8,11 +8,10 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 from tests.faults import own
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import HOT, SCARCE, Cluster
 from tests.faults.journal import Attempt
 
 STEPS = {
@@ -109,6 +108,8 @@ def _match(
             verdict.duplicated.append(f"attempt {attempt.number} made the orders {attempt.order_id} and {order_id}")
         if attempt.outcome == "refused":
             verdict.unexpected.append(f"attempt {attempt.number} was refused ({attempt.status}) and made {order_id}")
+        if status == "rejected" and not {SCARCE, HOT} & lines.keys():
+            verdict.unexpected.append(f"order {order_id} was rejected, and there is enough of all that it asks for")
         if attempt.cancel == 200 and status != "cancelled":
             verdict.lost.append(f"the cancellation of order {order_id}, which is {status}")
         states[order_id] = status
@@ -205,16 +206,26 @@ def _ledger(
 
 
 def _mails(verdict: Verdict, cluster: Cluster) -> None:
-    """A mail for each event that owes one; a repeat has the Message-ID of its first, so different ones are as many."""
-    owed = cluster.sql(f"""
-        SELECT count(*) FROM {EVENTS} JOIN bus_subscription s ON s.event_type = e.type
-        WHERE s.handler LIKE 'users.email%'
-    """)[0][0]
-    taken: Any = cluster.mail.taken
-    verdict.mails_owed = int(owed)
-    verdict.mails_missing = max(0, int(owed) - len(taken))
-    verdict.mails_repeated = sum(taken.values()) - len(taken)
-    if verdict.mails_missing:
-        verdict.lost.append(f"{verdict.mails_missing} mails")
-    if len(taken) > owed:
-        verdict.unexpected.append(f"{len(taken) - owed} mails have a Message-ID of their own and were not owed")
+    """A mail for each delivery that owed one, under the Message-ID that is its own, and none besides.
+
+    That each event's deliveries are there and done is seen to by `_bus`.
+    """
+    owed = {
+        f"{event_id}-{delivery_id}"
+        for event_id, delivery_id in cluster.sql(
+            f"SELECT event_id, delivery_id FROM {RECEIPTS} WHERE handler LIKE 'users.email%' AND outcome = 'done'"
+        )
+    }
+    times: Counter[str] = Counter()
+    contents: dict[str, set[tuple[str, str]]] = {}
+    for (message_id, recipient, subject), number in cluster.mail.taken.items():
+        key = message_id.strip("<>").partition("@")[0]
+        times[key] += number
+        contents.setdefault(key, set()).add((recipient, subject))
+    verdict.mails_owed, verdict.mails_missing = len(owed), len(owed - times.keys())
+    verdict.mails_repeated = times.total() - len(times)
+    verdict.lost += [f"mail {key}" for key in owed - times.keys()]
+    verdict.unexpected += [f"mail {key} was owed by nobody" for key in times.keys() - owed]
+    verdict.unexpected += [
+        f"mail {key} was repeated as another: {said}" for key, said in contents.items() if len(said) > 1
+    ]

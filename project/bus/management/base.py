@@ -2,8 +2,10 @@
 
 import getpass
 import os
+import signal
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -50,6 +52,12 @@ class ByHand(Command):
         parser.add_argument(
             "--as", dest="actor", default=operating_system_user(), metavar="NAME", help="who does it, for the audit"
         )
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command; SIGTERM ends it as Ctrl-C does, so that what was done by then is written down."""
+        with suppress(ValueError):  # in a thread, as tests run commands, there are no signals
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+        return super().execute(*args, **options)
 
     def go_on(self, *, what: str, yes: bool) -> bool:
         """Say what will be done, and whether it is to be.

@@ -1,7 +1,6 @@
 """What people do to a running system: pause, stop a service, replay, prune."""
 
 import re
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.faults.cluster import Cluster
@@ -76,26 +75,12 @@ def replay_and_prune(cluster: Cluster, client: Client) -> None:
         ("replay", "--type", "inventory.stock_reserved", "--yes"),
         ("prune_events", "--keep", "0s", "--chunk", "20", "--yes"),
     )
-    ended = threading.Event()
-
-    def load() -> None:
-        while not ended.is_set():
-            client.grant(1)
-            ended.wait(0.5)
-
     replayed = pruned = 0
-    with ThreadPoolExecutor() as pool:
-        loading = pool.submit(load)
-        try:
-            for _ in range(2):
-                for said in pool.map(lambda command: cluster.succeeds(*command), commands):
-                    replayed += sum(
-                        int(number) for number in re.findall(r"(\d+) deliveries of \d+ events are due", said)
-                    )
-                    pruned += sum(int(number) for number in re.findall(r"(\d+) events, .* are gone", said))
-        finally:
-            ended.set()
-            loading.result()
+    with ThreadPoolExecutor() as pool, client.loading(every=0.5):
+        for _ in range(2):
+            for said in pool.map(lambda command: cluster.succeeds(*command), commands):
+                replayed += sum(int(number) for number in re.findall(r"(\d+) deliveries of \d+ events are due", said))
+                pruned += sum(int(number) for number in re.findall(r"(\d+) events, .* are gone", said))
     # Orders that the next release took (kinds/releases.py) are replayed too, and would wait for it for ever.
     cluster.sql(
         "DELETE FROM bus_delivery d USING bus_event e WHERE e.id = d.event_id AND e.type = %s AND e.version > 1",

@@ -101,8 +101,9 @@ def replace(cluster: Cluster, *, wrong: Callable[[psutil.Process], bool]) -> Non
 def rolling_restart(cluster: Cluster, client: Client) -> None:
     """Each worker in turn, under load; each ends in order."""
     before = {name: cluster.main(name).pid for name in cluster.workers()}
-    for number in (1, 2):
-        roll_workers(cluster, client, number=number)
+    with client.loading(every=0.3):
+        for number in (1, 2):
+            roll_workers(cluster, client, number=number)
     assert not [name for name, pid in before.items() if cluster.main(name).pid == pid]
 
 

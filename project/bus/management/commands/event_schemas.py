@@ -62,8 +62,14 @@ exit codes:
             for name in self._older()
             if not (directory / name).exists()
         ]
+        refused += [
+            f"{file.name} is of no event: bring its event back, for what is stored of it could not be read; or, once "
+            "nothing of it is owed anywhere and nobody will replay it, delete the file"
+            for file in sorted(directory.glob("*.v*.json"))
+            if file.name not in {*known, *self._older()}
+        ]
         if refused:
-            remedy = "Make it the event's next version and write an upcaster from this one."
+            remedy = "What has changed within a version: make it the next version and write an upcaster from this one."
             raise CommandError("\n".join([*refused, remedy]))
         if check and stale:
             names = ", ".join(file.name for file in stale)

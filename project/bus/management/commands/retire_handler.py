@@ -47,10 +47,15 @@ exit codes:
         if not self.go_on(what=f"{handler} will be owed nothing any more.{given_up}", yes=yes):
             return
         try:
-            discarded = subscriptions.retire(handler=handler, discard=discard)
+            subscriptions.retire(handler=handler, discard=discard)
         except (subscriptions.StillInCode, subscriptions.StillOwed) as error:
             raise CommandError(str(error)) from error
-        with transaction.atomic():
-            request = {"handler": handler, "discard": discard}
-            audit.record(actor=actor, action="retire", request=request, outcome={"discarded": discarded})
+        discarded = 0
+        try:
+            for number in subscriptions.discard_owed(handler=handler):
+                discarded += number
+        finally:
+            with transaction.atomic():
+                request = {"handler": handler, "discard": discard}
+                audit.record(actor=actor, action="retire", request=request, outcome={"discarded": discarded})
         self.stdout.write(f"{handler} is retired. {discarded} deliveries were discarded.")
