@@ -21,8 +21,8 @@ from project.bus.registry import Handler, handlers
 from project.bus.relay import due_handlers
 from tests.system import System, running
 
-#: The tests that share one cluster of processes.
-CLUSTER = "tests/faults/test_kinds.py"
+#: The tests that share one cluster of processes, and those that share another.
+CLUSTER = "tests/faults/test_kinds"
 
 
 class OneClusterAlone(LoadScopeScheduling):

@@ -21,16 +21,19 @@ pytestmark = pytest.mark.skipif(
 ORDERS = 20
 
 
-@pytest.fixture(scope="session")
-def started() -> Iterator[Cluster]:
+BROKER = "redis"
+
+
+@pytest.fixture(scope="module")
+def started(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     with (
         tempfile.TemporaryDirectory(prefix="orderly-faults-") as directory,
-        cluster(Path(directory), fsync=False, hurry=True) as started,
+        cluster(Path(directory), broker=request.module.BROKER, fsync=False, hurry=True) as started,
     ):
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client(started: Cluster) -> Iterator[Client]:
     client = Client(started.url)
     client.start()
@@ -58,6 +61,10 @@ def test_a_client_takes_new_tokens_before_the_old_ones_expire(client: Client, mo
 def test_a_fault_loses_and_doubles_nothing(started: Cluster, client: Client, kind: Fault):
     if kind.lacks and not campaign.REQUIRED:
         pytest.skip(f"this machine lacks {kind.lacks}")
+    nothing_is_lost_or_doubled_by(kind, started, client)
+
+
+def nothing_is_lost_or_doubled_by(kind: Fault, started: Cluster, client: Client) -> None:
     tally = campaign.Tally()
     client.grant(ORDERS)
     campaign.inject(started, client, kind, tally)

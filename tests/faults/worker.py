@@ -21,14 +21,15 @@ def claim_fresh(*, handler: Any, **arguments: Any) -> Any:
     return claims
 
 
-def run(handler: Any, readable: Any) -> None:
+def run(handler: Any, readable: Any) -> int:
     """Handle; a test may have this process fall between the effects and the COMMIT, or after it."""
     with transaction.atomic():
-        _run(handler, readable)
+        done = _run(handler, readable)
         reached("handling", handler=handler.name)
         if connection.needs_rollback:
             raise RuntimeError("the handler's transaction is broken")
     reached("handled", handler=handler.name)
+    return done
 
 
 consumer.claim_fresh, consumer._run = claim_fresh, run
