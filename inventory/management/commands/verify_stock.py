@@ -27,8 +27,9 @@ For every product and location three things must hold:
   reserved             equals the sum of its movements
   active reservations  keep for orders what the movements reserved for them
 Where one does not, a table says which figure is off, by how much, and since when: each movement of the ledger says what
-the figures were after it, so it shows between which two movements somebody wrote to the database past Orderly. "no stock
-row 7" has movements or reservations and is not there itself: put it back, with its figures as the ledger has them.
+the figures were after it, so it shows between which two movements somebody wrote to the database past Orderly. Where it
+says "no stock row 7", there are movements or reservations of a row that is not there: put it back, with its figures as
+the ledger has them.
 
 It may run while orders are served, and repairs nothing: which side is right, only counting the shelf can tell. To
 repair it, set the figure back to what the ledger says, in the database; then adjust it to what was counted, which puts
