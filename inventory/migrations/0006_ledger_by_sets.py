@@ -14,7 +14,7 @@ REFERRING = ("Movement", "Reservation")
 #: In an order in which nobody waits in a circle with workers of the release before, whose first is the allocations. Who
 #: waits here holds all of them up, so not for long: while a back-up reads the tables, this fails, and is to be repeated.
 LOCK = (
-    "SET LOCAL lock_timeout = '3s'",
+    "SET LOCAL lock_timeout = '1s'",
     "LOCK TABLE inventory_allocation IN SHARE MODE",
     "LOCK TABLE inventory_stock, inventory_movement, inventory_reservation IN ACCESS EXCLUSIVE MODE",
 )

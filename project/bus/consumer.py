@@ -23,7 +23,7 @@ from django.db.backends.signals import connection_created
 from . import breaker
 from .claims import Claim, claim_fresh, claim_tried, forget_marks, lease_seconds
 from .endings import fail, finish, finish_external, hand_back, release
-from .events import Event, UnknownEvent, event_type_named
+from .events import Event, InvalidEvent, UnknownEvent, event_type_named
 from .failures import signature_of
 from .models import Delivery
 from .outbox import handling
@@ -135,9 +135,12 @@ def answer_bell(handler: Handler) -> None:
                     break
                 more = found = True
             fresh_first = True
-        if not found and breaker.take_trial(handler=handler.name, seconds=_trial_seconds(handler)):
-            # A fresh one first: else a few poison events could keep a handler resting that all others need.
-            _answer_fresh(handler, limit=1, trial=True) or _answer_tried(handler, trial=True)
+        if (
+            not found
+            and breaker.take_trial(handler=handler.name, seconds=_trial_seconds(handler))
+            and not _answer_trial(handler)
+        ):
+            breaker.end_trial(handler=handler.name)
     except Exception as error:
         _tidy_connection(error, session=session)
         raise
@@ -154,11 +157,10 @@ def _trial_seconds(handler: Handler) -> float:
     return max(lease_seconds(handler, attempts=1), handler.time_limit + ANSWER + GRACE)
 
 
-def _answer_fresh(handler: Handler, *, limit: int, trial: bool = False) -> int:
+def _answer_fresh(handler: Handler, *, limit: int) -> int:
     """Handle up to so many that nobody has tried; how many there were."""
-    cautious = time.monotonic() < _cautious_until
-    claims = claim_fresh(handler=handler, limit=limit, durable=cautious, trial=trial)
-    _handle(handler, claims, trial=trial)
+    claims = claim_fresh(handler=handler, limit=limit, durable=time.monotonic() < _cautious_until)
+    _handle(handler, claims)
     return len(claims)
 
 
@@ -171,24 +173,52 @@ def _answer_tried(handler: Handler, *, trial: bool = False) -> bool:
     return claim is not None
 
 
-def _handle(handler: Handler, claims: Sequence[Claim], *, trial: bool) -> None:
-    """Decode each event, have those handled together that can be, and set the rest aside."""
+def _answer_trial(handler: Handler) -> bool:
+    """Try one delivery of a handler whose rest is over; whether there was one to try.
+
+    A fresh one first: else a few poison events could keep a handler resting that all others need. And one that can be
+    read, among the next few: else a row of those that cannot would do the same.
+    """
+    claims = claim_fresh(handler=handler, limit=SINGLES, durable=time.monotonic() < _cautious_until, trial=True)
+    readable, unreadable = _read(handler, claims)
+    if readable:
+        release(claims=[claim for claim, _ in readable[1:]])
+        _set_aside(handler, unreadable, counted=False)
+        _handle_readable(handler, readable[:1], trial=True)
+    elif unreadable:
+        release(claims=[claim for claim, _ in unreadable[1:]])
+        _set_aside(handler, unreadable[:1], counted=True, trial=True)
+    return bool(readable or unreadable) or _answer_tried(handler, trial=True)
+
+
+def _handle(handler: Handler, claims: Sequence[Claim], *, trial: bool = False) -> None:
+    """Decode each event, set those aside that cannot be, and have the rest handled together."""
+    readable, unreadable = _read(handler, claims)
+    _set_aside(handler, unreadable, counted=not readable, trial=trial)
+    if readable:
+        _handle_readable(handler, readable, trial=trial)
+
+
+def _read(
+    handler: Handler, claims: Sequence[Claim]
+) -> tuple[list[tuple[Claim, Event]], list[tuple[Claim, InvalidEvent]]]:
+    """Decode each event; those that can be, and those that cannot. What only a newer release knows is handed back."""
     readable: list[tuple[Claim, Event]] = []
-    unreadable: list[tuple[Claim, Exception]] = []
+    unreadable: list[tuple[Claim, InvalidEvent]] = []
     newer: dict[str, list[Claim]] = {}
     for claim in claims:
         try:
             readable.append((claim, _decode(claim)))
         except UnknownEvent:
             newer.setdefault(f"{claim.type} version {claim.version}", []).append(claim)
-        except Exception as error:  # noqa: BLE001 - whatever an upcaster raises: it is the matter of this event alone
-            unreadable.append((claim, error))
+        except InvalidEvent as invalid:
+            if isinstance(invalid.__cause__, SoftTimeLimitExceeded):
+                raise invalid.__cause__ from None  # it says nothing of the event
+            unreadable.append((claim, invalid))
     for waits_for, unknown in newer.items():
         logger.warning("%s: %d wait for a release that knows %s", handler.name, len(unknown), waits_for)
         hand_back(claims=unknown, waits_for=waits_for)
-    if readable:
-        _handle_readable(handler, readable, trial=trial)
-    _set_aside(handler, unreadable, counted=not readable, trial=trial)
+    return readable, unreadable
 
 
 def _handle_readable(handler: Handler, readable: Sequence[tuple[Claim, Event]], *, trial: bool) -> None:
@@ -215,15 +245,17 @@ def _handle_readable(handler: Handler, readable: Sequence[tuple[Claim, Event]], 
             raise  # the time of this whole answer is up: beginning anything else would get the process killed
 
 
-def _set_aside(handler: Handler, unreadable: Sequence[tuple[Claim, Exception]], *, counted: bool, trial: bool) -> None:
+def _set_aside(
+    handler: Handler, unreadable: Sequence[tuple[Claim, InvalidEvent]], *, counted: bool, trial: bool = False
+) -> None:
     """Make dead letters of what cannot be decoded, until the handler rests.
 
     Args:
         counted: nothing else of the batch could be decoded either. Then it may be the release that is wrong and not the
             events, which the circuit breaker is for.
     """
-    for number, (claim, error) in enumerate(unreadable, start=1):
-        _fail(handler, claim, error, permanent=True, counted=counted, trial=trial)
+    for number, (claim, invalid) in enumerate(unreadable, start=1):
+        _fail(handler, claim, invalid, counted=counted, trial=trial)
         if counted and (rest := unreadable[number:]) and breaker.rests(handler=handler.name):
             release(claims=[claim for claim, _ in rest])
             return
@@ -275,7 +307,6 @@ def _fail(
     error: Exception,
     *,
     trial: bool,
-    permanent: bool = False,
     counted: bool = True,
 ) -> None:
     name = type(error).__name__
@@ -287,7 +318,7 @@ def _fail(
         error=f"{name}: {_said(error)}",
         signature=signature_of(handler=handler.name, error=name, place=where),
         traceback="".join(traceback.format_exception(error)),
-        permanent=permanent or isinstance(error, PermanentError),
+        permanent=isinstance(error, (PermanentError, InvalidEvent)),
         counted=counted and not isinstance(error, PermanentError),
         trial=trial,
     )

@@ -77,6 +77,8 @@ def hand_back(*, claims: Sequence[Claim], waits_for: str) -> None:
 
 def _change(claims: Sequence[Claim], **values: Any) -> None:
     """Change those deliveries that are still ours, locked in the order of their ids."""
+    if not claims:
+        return
     ids = [claim.delivery_id for claim in claims]
     with transaction.atomic():
         ours = Delivery.objects.filter(pk__in=ids, attempts=claims[0].attempts, dead_at=None).order_by("pk")

@@ -32,6 +32,8 @@ class Mark:
     since: float = 0.0
     #: When the next full scan may be, by this process's clock.
     full_at: float = 0.0
+    #: The most seconds for which a slow full scan is not repeated.
+    longest: float = LONGEST
 
     def begin(self) -> float:
         """From which due time on to scan now; 0: all."""
@@ -48,4 +50,4 @@ class Mark:
         if clear_until is not None:
             self.since = behind(clear_until)
         if not since:
-            self.full_at = time.monotonic() + min(SPARED * seconds, LONGEST) if seconds > SLOW else 0.0
+            self.full_at = time.monotonic() + min(SPARED * seconds, self.longest) if seconds > SLOW else 0.0

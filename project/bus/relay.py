@@ -15,7 +15,7 @@ from typing import Any
 from celery import current_app
 from django.db import DatabaseError, InterfaceError, connection
 
-from .marks import Mark, behind
+from .marks import LONGEST, Mark, behind
 from .queues import Bells, QueueFails
 from .sql import as_json
 from .sql import run as run_sql
@@ -104,10 +104,16 @@ class _Rung:
 
 
 class Scan:
-    """The marks of a relay's probes: one for how often a full scan may be, two for each handler."""
+    """The marks of a relay's probes: one for how often a full scan may be, two for each handler.
 
-    def __init__(self) -> None:
-        self._all = Mark()  # of which only the pace of full scans is used
+    Threads may share one: a mark that one of them leaves is right for all.
+
+    Args:
+        longest: the most seconds for which a full scan that was slow is not repeated.
+    """
+
+    def __init__(self, *, longest: float = LONGEST) -> None:
+        self._all = Mark(longest=longest)  # of which only the pace of full scans is used
         self._marks: dict[str, dict[str, float]] = {}
 
     def probe(self) -> list[tuple[Any, ...]]:
@@ -189,6 +195,7 @@ def look(rhythm: Rhythm, bells: Bells, scan: Scan | None = None) -> list[Due]:
                 waiting[d.queue] = bells.waiting(d.queue)
             except QueueFails:  # which says so itself
                 waiting[d.queue] = due_in_queue[d.queue]
+                rhythm.rang(d, now=time.monotonic())  # ask again later and later
         # So a stopped worker or a long batch causes no flood: a queue never holds more bells than it has due handlers.
         if waiting[d.queue] < due_in_queue[d.queue]:
             bells.ring(d.handler, queue=d.queue)

@@ -196,6 +196,31 @@ def test_a_handler_whose_workers_vanish_at_every_event_rests_too(subscribed):
     assert Delivery.objects.filter(dead_at__isnull=False).count() == 20
 
 
+def test_a_trial_passes_by_events_that_cannot_be_read_if_one_can(mailer):
+    publish(*(Pinged(number=number) for number in range(40)))
+    EventRow.objects.update(data={"number": "none"})
+    publish(Ponged(number=7))
+    of_mail().update(failures=20, rests=1, rests_until=Now() - timedelta(seconds=60))
+    mailer.down = False
+    answer_bell(mailer.handler)
+    assert Receipt.objects.get().event.type == Ponged.wire_name
+    assert set(of_mail().values_list("failures", "rests_until")) == {(0, None)}
+    assert Delivery.objects.filter(dead_at__isnull=False).count() == 40
+
+
+def test_a_trial_that_finds_only_what_a_newer_release_knows_holds_nobody_up(mailer):
+    publish(*(Pinged(number=number) for number in range(60)))
+    EventRow.objects.update(version=2)
+    of_mail().update(failures=20, rests=1, rests_until=Now() - timedelta(seconds=60))
+    publish(Ponged(number=7))
+    mailer.down = False
+    answer_bell(mailer.handler)
+    assert rest_in_seconds() <= 0
+    rest_over()
+    answer_bell(mailer.handler)
+    assert Receipt.objects.get().event.type == Ponged.wire_name
+
+
 def test_a_trial_lasts_as_long_as_its_handler_may_take(mailer):
     publish(Pinged(number=1))
     Subscription.objects.update(failures=20, rests=1, rests_until=Now() - timedelta(seconds=60))

@@ -188,10 +188,10 @@ def settle(cluster: Cluster) -> None:
 
 
 def _intake(journal: Sequence[Attempt]) -> dict[str, Any]:
-    calm = [attempt for attempt in journal if not attempt.excused]
+    unbroken = [attempt for attempt in journal if attempt.during == CALM]
+    calm = [attempt for attempt in journal if not attempt.excused and attempt.during != CALM]
     down = [attempt for attempt in calm if attempt.broker_down]
-    unbroken = [attempt for attempt in calm if attempt.during == CALM]
-    other = [attempt for attempt in calm if not attempt.broker_down and not attempt.apart and attempt.during != CALM]
+    other = [attempt for attempt in calm if not attempt.broker_down and not attempt.apart]
     return {
         "acknowledged_share": sum(attempt.outcome == "acknowledged" for attempt in calm) / len(calm) if calm else 1.0,
         "broker_down_errors": sum(attempt.status >= 500 or attempt.outcome == "unknown" for attempt in down),

@@ -101,6 +101,7 @@ def main() -> int:
         neighbours.start()
         began = time.monotonic()
         for first in range(0, options.messages, CHUNK):
+            neighbours.stay_logged_in()
             neighbours.grant(NEIGHBOURS)
             for _ in range(min(CHUNK, options.messages - first)):
                 send()
@@ -122,6 +123,8 @@ def main() -> int:
     console.print(f"refused and counted: {counted:,}, samples kept: {samples}; the rest were bells")
     console.print("main processes and pools: " + ("the same" if kept else "NOT THE SAME"))
     amiss = [*verdict.lost, *verdict.duplicated, *verdict.unexpected]
+    if verdict.acknowledged < verdict.attempted:
+        amiss.append(f"{verdict.attempted - verdict.acknowledged} orders were not taken")
     console.print(
         f"orders placed meanwhile: {verdict.acknowledged}, all settled once" if not amiss else f"AMISS: {amiss}"
     )

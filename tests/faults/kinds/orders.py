@@ -13,7 +13,8 @@ THREADS = 50
 PAUSE = "UPDATE bus_subscription SET paused = %s WHERE handler = 'inventory.reserve_stock'"
 SHUFFLE = """
     UPDATE bus_delivery SET due_at = now() + random() * interval '2 seconds'
-    FROM (SELECT id FROM bus_delivery WHERE attempts = 0 AND dead_at IS NULL AND due_at <= now()
+    FROM (SELECT id FROM bus_delivery
+          WHERE handler = 'inventory.reserve_stock' AND attempts = 0 AND dead_at IS NULL AND due_at <= now()
           ORDER BY id FOR UPDATE SKIP LOCKED) AS due
     WHERE bus_delivery.id = due.id
     RETURNING bus_delivery.id
@@ -22,7 +23,7 @@ SHUFFLE = """
 
 @fault("deliveries shuffled", area="order", seconds=3)
 def shuffled(cluster: Cluster, client: Client) -> None:
-    """A cancel handled before its order: nothing is reserved. And whatever is due comes bell by bell, in no order."""
+    """A cancel handled before its order: nothing is reserved. And orders come bell by bell, in no order."""
     cluster.sql(PAUSE, True)
     try:
         cancelled = [client.place() for _ in range(3)]
