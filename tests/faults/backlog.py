@@ -34,8 +34,7 @@ def main() -> int:
     ):
         broker = started.broker
         assert isinstance(broker, Redis)
-        for name in started.workers():
-            started.terminate(name)
+        started.terminate(*started.workers())
         before = int(broker.client.info("memory")["used_memory"])
         stopped = time.monotonic()
         for first in range(0, options.events, CHUNK):

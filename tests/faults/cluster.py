@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -185,11 +186,14 @@ class Cluster(System):
         elif name[:-1] in QUEUES:
             self.start_worker(name[:-1], int(name[-1]))
 
-    def terminate(self, name: str, *, within: float = 30) -> None:
-        """End a process by SIGTERM, as a deployment does, and wait for it."""
-        process = self.processes.pop(name)
-        process.terminate()
-        process.wait(timeout=within)
+    def terminate(self, *names: str, within: float = 30) -> dict[str, subprocess.Popen[bytes]]:
+        """End processes by SIGTERM, as a deployment does, and wait for them; gives those that ended."""
+        ended = {name: self.processes.pop(name) for name in names}  # at once, so that nobody starts them again
+        for process in ended.values():
+            process.terminate()
+        for process in ended.values():
+            process.wait(timeout=within)
+        return ended
 
     def main(self, name: str) -> psutil.Process:
         """The main process of a name."""

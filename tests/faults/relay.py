@@ -1,6 +1,10 @@
-"""The relay with fault points around each bell: python -m tests.faults.relay. FAULT_BELLS rings each so often."""
+"""The relay with fault points around each bell: python -m tests.faults.relay.
+
+While the directory FAULT_DIR has a file `many`, each bell is rung as often as that says, and noted in the file `bells`.
+"""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from django.core.management import execute_from_command_line
@@ -15,10 +19,12 @@ def ring(self: Bells, handler: str, *, queue: str) -> None:
     """Ring; a test may have this process fall before the bell is sent or after it, or send more than one."""
     reached("ringing", handler=handler)
     _ring(self, handler, queue=queue)
-    if times := int(os.environ.get("FAULT_BELLS", "0")):
+    directory = Path(os.environ["FAULT_DIR"])
+    with suppress(FileNotFoundError):
+        times = int((directory / "many").read_text())
         for _ in range(times - 1):
             _ring(self, handler, queue=queue)
-        with (Path(os.environ["FAULT_DIR"]) / "bells").open("a") as rung:
+        with (directory / "bells").open("a") as rung:
             rung.write(f"{handler}\n" * times)
     reached("rung", handler=handler)
 

@@ -41,8 +41,7 @@ def service_stopped(cluster: Cluster, client: Client) -> None:
     """No worker of the orders service: orders are taken and their stock reserved; they are confirmed later."""
     names = cluster.workers("orders")
     try:
-        for name in names:
-            cluster.terminate(name)
+        cluster.terminate(*names)
         [(before,)] = cluster.sql("SELECT count(*) FROM bus_receipt WHERE handler = %s", RESERVE)
         first = len(client.journal)
         for _ in range(60):

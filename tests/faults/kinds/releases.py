@@ -44,18 +44,17 @@ class Migration(migrations.Migration):
 """
 
 
-def end(cluster: Cluster, name: str) -> None:
-    """End a process by SIGTERM, which must take it as an orderly end."""
-    process = cluster.processes[name]
-    cluster.terminate(name)
-    assert process.returncode == 0, f"{name} ended with {process.returncode}"
+def end(cluster: Cluster, *names: str) -> None:
+    """End processes by SIGTERM, which must take it as an orderly end."""
+    for name, process in cluster.terminate(*names).items():
+        assert process.returncode == 0, f"{name} ended with {process.returncode}"
 
 
 def roll_workers(cluster: Cluster, client: Client, *, number: int, **environment: str) -> None:
-    """Restart the worker of a number of each queue, one after another, while its neighbour goes on."""
+    """Restart one worker of each queue, while its neighbour goes on."""
+    client.grant(len(QUEUES))
+    end(cluster, *(f"{queue}{number}" for queue in QUEUES))
     for queue in QUEUES:
-        client.grant(1)
-        end(cluster, f"{queue}{number}")
         cluster.start_worker(queue, number, wait=False, **environment)
     for queue in QUEUES:
         cluster.wait_for_worker(queue, number)
@@ -99,7 +98,7 @@ def replace(cluster: Cluster, *, wrong: Callable[[psutil.Process], bool]) -> Non
 
 @fault("rolling restart by SIGTERM", area="release", seconds=15)
 def rolling_restart(cluster: Cluster, client: Client) -> None:
-    """Each worker in turn, under load; each ends in order."""
+    """One worker of each queue, then the other, under load; each ends in order."""
     before = {name: cluster.main(name).pid for name in cluster.workers()}
     with client.loading(every=0.3):
         for number in (1, 2):
