@@ -20,8 +20,10 @@ def ring(self: Bells, handler: str, *, queue: str) -> None:
     reached("ringing", handler=handler)
     _ring(self, handler, queue=queue)
     directory = Path(os.environ["FAULT_DIR"])
+    times = 0
     with suppress(FileNotFoundError):
         times = int((directory / "many").read_text())
+    if times:
         for _ in range(times - 1):
             _ring(self, handler, queue=queue)
         with (directory / "bells").open("a") as rung:
