@@ -82,7 +82,7 @@ if BROKER_URL.startswith(("redis", "rediss")):
         "socket_keepalive": True,
         "health_check_interval": 10,
     }
-# Keep the database connection between tasks (Celery closes it around each one). Undocumented; project/bus/consumer.py
+# Keep the database connection between tasks (Celery closes it around each one). Undocumented; project/bus/sessions.py
 # owns the risk, which is a connection that a time limit left broken: it closes it after any exception.
 app.conf["CELERY_DB_REUSE_MAX"] = 1_000_000_000
 

@@ -85,7 +85,7 @@ CONTROLS = [
     ),
     Control(
         name="the time-outs on stopped workers",
-        file="project/bus/consumer.py",
+        file="project/bus/sessions.py",
         old="SET idle_in_transaction_session_timeout = '5s'",
         new="SET idle_in_transaction_session_timeout = 0",
         tests="tests/faults/test_stopped.py",
@@ -93,7 +93,7 @@ CONTROLS = [
     ),
     Control(
         name="the time-out on locks",
-        file="project/bus/consumer.py",
+        file="project/bus/sessions.py",
         old="SET lock_timeout = '10s'",
         new="SET lock_timeout = 0",
         tests="tests/bus/test_sessions.py",
@@ -101,7 +101,7 @@ CONTROLS = [
     ),
     Control(
         name="the time-out on statements",
-        file="project/bus/consumer.py",
+        file="project/bus/sessions.py",
         old="SET statement_timeout = '30s'",
         new="SET statement_timeout = 0",
         tests="tests/bus/test_sessions.py",

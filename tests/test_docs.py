@@ -122,7 +122,7 @@ def test_the_size_of_a_batch_is_told_as_it_is():
 
 def test_the_table_of_numbers_is_that_of_the_code():
     numbers = {}
-    for module in ("consumer", "claims", "endings", "failures", "breaker", "relay", "queues", "marks"):
+    for module in ("consumer", "sessions", "claims", "endings", "failures", "breaker", "relay", "queues", "marks"):
         source = import_module(f"project.bus.{module}")
         for name, value in vars(source).items():
             if not re.search(rf"^{name} ?[=:]", Path(source.__file__).read_text(), re.MULTILINE):

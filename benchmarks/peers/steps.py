@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 
 from benchmarks.specs import Spec, chunks, specs
-from project.bus import consumer
+from project.bus import consumer, sessions
 from project.bus.registry import handlers
 
 #: Orders in a batch of those who work at them.
@@ -64,7 +64,7 @@ def steps(*, orders: int, place_many: Callable[[Sequence[Spec]], None]) -> list[
     Returns:
         Of each step what it did, and the microseconds that this took for one order.
     """
-    consumer.prepare_sessions()
+    sessions.prepare_sessions()
     connection.close()
     for count, seed in ((orders // 2, 1), (orders, 2)):
         times = Times()

@@ -15,15 +15,13 @@ from typing import TypeVar
 
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from celery.signals import worker_init
-from django.db import DatabaseError, connection, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
+from django.db import connection, transaction
 
-from . import breaker
-from .claims import Claim, claim_fresh, claim_tried, forget_marks, lease_seconds
-from .endings import fail, finish, finish_external, hand_back, release
-from .events import Event, InvalidEvent, UnknownEvent, event_type_named
+from . import breaker, sessions
+from .claims import Claim, claim_fresh, claim_tried, lease_seconds
+from .decoding import decode_all
+from .endings import fail, finish, finish_external, release
+from .events import Event, InvalidEvent
 from .failures import signature_of
 from .models import Delivery
 from .outbox import handling
@@ -42,12 +40,9 @@ SINGLES = 50
 TRIED_PER_BATCH = 10
 #: Seconds after which an answer to a bell ends, though more is due: the relay rings again, maybe for another handler.
 ANSWER = 1.0
-#: Seconds after a lost database connection in which claims are single and durable: one of the events may be the reason.
-CAUTION = 10.0
 #: Seconds between a handler's soft time limit, which it sees as an exception, and its process being killed.
 GRACE = 5
 
-_cautious_until = 0.0
 _delivery_in_hand: ContextVar[Claim] = ContextVar("delivery_in_hand")
 
 
@@ -142,12 +137,12 @@ def answer_bell(handler: Handler) -> None:
         ):
             breaker.end_trial(handler=handler.name)
     except Exception as error:
-        _tidy_connection(error, session=session)
+        sessions.tidy(error, session=session)
         raise
 
 
 def _limit(handler: Handler) -> int:
-    if handler.external or time.monotonic() < _cautious_until:
+    if handler.external or sessions.cautious():
         return 1
     return BATCH if handler.batch else SINGLES
 
@@ -159,7 +154,7 @@ def _trial_seconds(handler: Handler) -> float:
 
 def _answer_fresh(handler: Handler, *, limit: int) -> int:
     """Handle up to so many that nobody has tried; how many there were."""
-    claims = claim_fresh(handler=handler, limit=limit, durable=time.monotonic() < _cautious_until)
+    claims = claim_fresh(handler=handler, limit=limit, durable=sessions.cautious())
     _handle(handler, claims)
     return len(claims)
 
@@ -179,8 +174,8 @@ def _answer_trial(handler: Handler) -> bool:
     A fresh one first: else a few poison events could keep a handler resting that all others need. And one that can be
     read, among the next few: else a row of those that cannot would do the same.
     """
-    claims = claim_fresh(handler=handler, limit=SINGLES, durable=time.monotonic() < _cautious_until, trial=True)
-    readable, unreadable = _read(handler, claims)
+    claims = claim_fresh(handler=handler, limit=SINGLES, durable=sessions.cautious(), trial=True)
+    readable, unreadable = decode_all(handler, claims)
     if readable:
         release(claims=[claim for claim, _ in readable[1:]])
         _set_aside(handler, unreadable, counted=False)
@@ -193,32 +188,10 @@ def _answer_trial(handler: Handler) -> bool:
 
 def _handle(handler: Handler, claims: Sequence[Claim], *, trial: bool = False) -> None:
     """Decode each event, set those aside that cannot be, and have the rest handled together."""
-    readable, unreadable = _read(handler, claims)
+    readable, unreadable = decode_all(handler, claims)
     _set_aside(handler, unreadable, counted=not readable, trial=trial)
     if readable:
         _handle_readable(handler, readable, trial=trial)
-
-
-def _read(
-    handler: Handler, claims: Sequence[Claim]
-) -> tuple[list[tuple[Claim, Event]], list[tuple[Claim, InvalidEvent]]]:
-    """Decode each event; those that can be, and those that cannot. What only a newer release knows is handed back."""
-    readable: list[tuple[Claim, Event]] = []
-    unreadable: list[tuple[Claim, InvalidEvent]] = []
-    newer: dict[str, list[Claim]] = {}
-    for claim in claims:
-        try:
-            readable.append((claim, _decode(claim)))
-        except UnknownEvent:
-            newer.setdefault(f"{claim.type} version {claim.version}", []).append(claim)
-        except InvalidEvent as invalid:
-            if isinstance(invalid.__cause__, SoftTimeLimitExceeded):
-                raise invalid.__cause__ from None  # it says nothing of the event
-            unreadable.append((claim, invalid))
-    for waits_for, unknown in newer.items():
-        logger.warning("%s: %d wait for a release that knows %s", handler.name, len(unknown), waits_for)
-        hand_back(claims=unknown, waits_for=waits_for)
-    return readable, unreadable
 
 
 def _handle_readable(handler: Handler, readable: Sequence[tuple[Claim, Event]], *, trial: bool) -> None:
@@ -229,7 +202,7 @@ def _handle_readable(handler: Handler, readable: Sequence[tuple[Claim, Event]], 
             breaker.close(handlers=[handler.name])
         logger.info("%s: %d done", handler.name, done)
     except Exception as error:  # whatever a handler raises ends as a retry or a dead letter, with its traceback
-        _tidy_connection(error, session=session)
+        sessions.tidy(error, session=session)
         if len(readable) == 1:
             _fail(handler, readable[0][0], error, trial=trial)
         else:
@@ -288,19 +261,6 @@ def _run_external(handler: Handler, claim: Claim, event: Event) -> int:
     return 1
 
 
-def _decode(claim: Claim) -> Event:
-    event_type = event_type_named(claim.type, version=claim.version)
-    return event_type.decode(
-        claim.data,
-        version=claim.version,
-        id=claim.event_id,
-        sequence=claim.sequence,
-        correlation_id=claim.correlation_id,
-        traceparent=claim.traceparent,
-        time=claim.time,
-    )
-
-
 def _fail(
     handler: Handler,
     claim: Claim,
@@ -338,38 +298,3 @@ def _said(error: Exception) -> str:
         return str(error)
     except Exception as other:  # noqa: BLE001 - an error that cannot say what it is must not hide that there was one
         return f"its text raises {type(other).__name__}"
-
-
-def _tidy_connection(error: Exception, *, session: object) -> None:
-    """Leave no broken connection behind, as Celery is told not to close it, and be careful after a lost one.
-
-    Args:
-        session: the connection as it was before the error; Django may have made a new one since.
-    """
-    global _cautious_until  # noqa: PLW0603 - a process handles one bell at a time
-    if connection.in_atomic_block:
-        return  # a test's transaction around everything
-    lost = isinstance(error, DatabaseError) and (connection.connection is not session or not connection.is_usable())
-    if lost:
-        _cautious_until = time.monotonic() + CAUTION
-        forget_marks()  # a crash of the database may have undone claims
-    if lost or isinstance(error, SoftTimeLimitExceeded):
-        connection.close()
-
-
-@worker_init.connect
-def prepare_sessions(**_: object) -> None:
-    """In a worker, no session may hold rows for ever: connections made from now on have time-outs."""
-    connection_created.connect(_set_up_session, dispatch_uid="project.bus.consumer")
-
-
-def _set_up_session(*, connection: BaseDatabaseWrapper, **_: object) -> None:
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            # A stopped worker lets go of its rows before those who wait for them give up.
-            cursor.execute("SET idle_in_transaction_session_timeout = '5s'")
-            cursor.execute("SET lock_timeout = '10s'")
-            cursor.execute("SET statement_timeout = '30s'")
-            # What a batch touches is in memory, or on a disk without a head to move. The default, 4, is for others, and
-            # has a batch of orders found by reading a table of 20,000 from end to end.
-            cursor.execute("SET random_page_cost = 1.1")

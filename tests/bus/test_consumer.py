@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from project.bus import claims, consumer, endings
+from project.bus import claims, consumer, endings, sessions
 from project.bus.consumer import BATCH, SINGLES, PermanentError, answer_bell, idempotency_key, subscribe
 from project.bus.models import Delivery, Event, Failure, Receipt, Subscription
 from project.bus.outbox import publish
@@ -302,7 +302,7 @@ def test_a_lost_database_connection_makes_the_next_claims_single_and_the_event_i
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    monkeypatch.setattr(consumer, "_cautious_until", 0.0)
+    monkeypatch.setattr(sessions, "_cautious_until", 0.0)
     handler = subscribed(cut, Pinged, batch=True)
     with transaction.atomic():
         publish(*(Pinged(number=number) for number in range(5)))

@@ -7,7 +7,7 @@ from django.db import OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from project.bus.consumer import prepare_sessions
+from project.bus.sessions import prepare_sessions
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -25,7 +25,7 @@ def session() -> Iterator[BaseDatabaseWrapper]:
         yield made
     finally:
         made.close()
-        connection_created.disconnect(dispatch_uid="project.bus.consumer")
+        connection_created.disconnect(dispatch_uid="project.bus.sessions")
 
 
 def sooner(session: BaseDatabaseWrapper, *names: str) -> None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from project.bus import consumer
+from project.bus import sessions
 from project.bus.consumer import answer_bell
 from project.bus.models import Receipt
 from project.bus.outbox import publish
@@ -61,7 +61,7 @@ def test_a_session_that_is_lost_between_two_bells_costs_a_worker_nothing(subscri
         cursor.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
     answer_bell(handler)
     assert Receipt.objects.count() == 2
-    assert consumer._cautious_until == 0.0
+    assert sessions._cautious_until == 0.0
 
 
 @postgresql_only
