@@ -1,4 +1,7 @@
-"""What people do with dead letters: look at them by what went wrong, have them tried again, or give them up."""
+"""What people do with dead letters: look at them by what went wrong, have them tried again, or give them up.
+
+The same for deliveries that wait for a release which knows their event, and may never come.
+"""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -8,11 +11,14 @@ from django.db import transaction
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.db.models.functions import Now
 
+from .journal import OWED
 from .models import Delivery, FailureCount, Receipt
 from .worker import worker_name
 
 #: Deliveries changed by one transaction.
 CHUNK = 1_000
+#: What may be tried again or given up by hand.
+STUCK = OWED["dead"] | OWED["waiting"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,14 +31,17 @@ class Selection:
     signature: str = ""
     older_than: timedelta | None = None
     newer_than: timedelta | None = None
+    #: Those that wait for a newer release, instead of dead letters; their age is that of their event.
+    waiting: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
-    """Dead letters of one handler that died of one error at one place."""
+    """Dead letters of one handler that died of one error at one place, or that wait for one version of an event."""
 
     handler: str
     signature: str
+    #: Or the event type and version that is waited for.
     error: str
     count: int
     oldest: datetime
@@ -42,35 +51,40 @@ class Group:
 
 
 def chosen(selection: Selection) -> QuerySet[Delivery]:
-    """The dead letters that are meant."""
-    dead = Q(dead_at__isnull=False)
+    """The deliveries that are meant."""
+    meant, since = OWED["waiting" if selection.waiting else "dead"], _since(selection)
     if selection.ids:
-        dead &= Q(pk__in=selection.ids)
+        meant &= Q(pk__in=selection.ids)
     if selection.handler:
-        dead &= Q(handler=selection.handler)
+        meant &= Q(handler=selection.handler)
     if selection.signature:
-        dead &= Q(signature__startswith=selection.signature)
+        meant &= Q(signature__startswith=selection.signature)
     if selection.older_than is not None:
-        dead &= Q(dead_at__lt=Now() - selection.older_than)
+        meant &= Q((f"{since}__lt", Now() - selection.older_than))
     if selection.newer_than is not None:
-        dead &= Q(dead_at__gt=Now() - selection.newer_than)
-    return Delivery.objects.filter(dead)
+        meant &= Q((f"{since}__gt", Now() - selection.newer_than))
+    return Delivery.objects.filter(meant)
+
+
+def _since(selection: Selection) -> str:
+    return "event__time" if selection.waiting else "dead_at"
 
 
 def groups(selection: Selection) -> list[Group]:
-    """The dead letters that are meant, by what went wrong; the most frequent first."""
+    """The deliveries that are meant, by what went wrong or what they wait for; the most frequent first."""
+    since = _since(selection)
     rows = list(
         chosen(selection)
-        .values("handler", "signature")
-        .annotate(number=Count("pk"), oldest=Min("dead_at"), newest=Max("dead_at"), example=Min("pk"))
-        .order_by("-number", "handler", "signature")
+        .values("handler", "signature", "waits_for")
+        .annotate(number=Count("pk"), oldest=Min(since), newest=Max(since), example=Min("pk"))
+        .order_by("-number", "handler", "signature", "waits_for")
     )
     errors = FailureCount.objects.in_bulk([row["signature"] for row in rows])
     return [
         Group(
             handler=row["handler"],
             signature=row["signature"],
-            error=errors[row["signature"]].error if row["signature"] in errors else "",
+            error=row["waits_for"] or (errors[row["signature"]].error if row["signature"] in errors else ""),
             count=row["number"],
             oldest=row["oldest"],
             newest=row["newest"],
@@ -81,25 +95,24 @@ def groups(selection: Selection) -> list[Group]:
 
 
 def retry(*, delivery_ids: Collection[int]) -> int:
-    """Owe dead deliveries again, from now and with all their attempts; others are left as they are.
+    """Owe dead deliveries again, and those that wait, from now and with all their attempts; others are left alone.
 
     Returns:
-        How many were dead and are due now.
+        How many were dead or waiting and are due now.
     """
-    return Delivery.objects.filter(pk__in=delivery_ids, dead_at__isnull=False).update(
-        dead_at=None, attempts=0, due_at=Now()
+    return Delivery.objects.filter(STUCK, pk__in=delivery_ids).update(
+        dead_at=None, attempts=0, due_at=Now(), waits_for=""
     )
 
 
 def discard(*, delivery_ids: Collection[int]) -> int:
-    """Give dead deliveries up: each becomes a receipt that says so, under the same id.
+    """Give deliveries up that are dead or wait: each becomes a receipt that says so, under the same id.
 
     Returns:
-        How many were dead and are discarded now.
+        How many were dead or waiting and are discarded now.
     """
     with transaction.atomic():
-        dead = Delivery.objects.filter(pk__in=delivery_ids, dead_at__isnull=False)
-        return end(dead)
+        return end(Delivery.objects.filter(STUCK, pk__in=delivery_ids))
 
 
 def end(deliveries: QuerySet[Delivery]) -> int:
@@ -121,9 +134,9 @@ def end(deliveries: QuerySet[Delivery]) -> int:
 
 
 def in_chunks(selection: Selection) -> Iterator[list[int]]:
-    """The ids of the dead letters that are meant, in the order of their ids, so many at a time.
+    """The ids of the deliveries that are meant, in the order of their ids, so many at a time.
 
-    Those that die while it goes on come too, if their ids do.
+    Those that join them while it goes on come too, if their ids do.
     """
     last = 0
     while ids := list(chosen(selection).filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):

@@ -6,7 +6,7 @@ import pytest
 from django.db.models.functions import Now
 
 from project.bus.consumer import PermanentError, answer_bell
-from project.bus.models import Delivery, FailureCount, Receipt
+from project.bus.models import Delivery, Event, FailureCount, Receipt
 from project.bus.outbox import publish
 from tests.bus.events import Pinged
 from tests.bus.hands import by_hand, refused, written_down
@@ -102,3 +102,46 @@ def test_nothing_is_done_unless_it_is_said_which_and_somebody_says_yes(dead):
     refused("dead_letters", "show", match="Give one number")
     refused("dead_letters", "show", "999999", match="is no dead letter")
     assert Delivery.objects.filter(dead_at__isnull=False).count() == 6
+
+
+@pytest.fixture
+def waiting(dead, subscribed):
+    """Beside the dead letters two deliveries of a version that no release knows, and one that is merely due."""
+    handler = subscribed(lambda event: None, Pinged, external=True)
+    publish(*(Pinged(number=number) for number in range(3)))
+    newer = sorted(Delivery.objects.filter(handler=handler.name).values_list("pk", flat=True))[:2]
+    Event.objects.filter(deliveries__in=newer).update(version=7)
+    answer_bell(handler)
+    assert set(Delivery.objects.filter(pk__in=newer).values_list("waits_for", flat=True)) == {"tests.pinged version 7"}
+    return handler, newer
+
+
+def test_what_waits_for_a_release_that_never_comes_is_listed_shown_and_given_up(waiting, capsys, monkeypatch):
+    handler, newer = waiting
+    monkeypatch.setenv("COLUMNS", "120")
+    by_hand("dead_letters", "list", "--waiting")
+    printed = capsys.readouterr().out
+    assert "tests.pinged version 7" in printed
+    assert " 2 " in printed
+    assert "bus.stumble" not in printed
+    assert "waits for a release that knows tests.pinged version 7" in by_hand(
+        "dead_letters", "show", str(newer[0]), "--waiting"
+    )
+    said = by_hand("dead_letters", "discard", "--waiting", "--handler", handler.name)
+    assert said.startswith("2 waiting deliveries will be given up")
+    assert sorted(Receipt.objects.filter(outcome="discarded").values_list("delivery_id", flat=True)) == newer
+    assert written_down() == ("ann", "discard", {"handler": handler.name, "waiting": True}, {"deliveries": 2})
+    assert Delivery.objects.filter(dead_at__isnull=False).count() == 6
+
+
+def test_what_waits_is_asked_for_at_once_when_it_is_retried(waiting):
+    _, newer = waiting
+    assert by_hand("dead_letters", "retry", "--waiting", "--all").endswith("2 are due now.\n")
+    assert Delivery.objects.filter(pk__in=newer, due_at__lte=Now(), attempts=0).count() == 2
+
+
+def test_what_waits_has_no_signature_and_is_no_dead_letter(waiting):
+    _, newer = waiting
+    assert "leave out --signature or --waiting" in refused("dead_letters", "retry", "--waiting", "--signature", "3f")
+    assert "is no dead letter" in refused("dead_letters", "show", str(newer[0]))
+    assert "list --waiting has examples" in refused("dead_letters", "discard", "123456", "--waiting")
