@@ -158,14 +158,13 @@ class Growth:
         """Full rate for so long, and once more while somebody holds a snapshot open."""
         free = self.at_full_rate(minutes=minutes, snapshot=False)
         held = self.at_full_rate(minutes=minutes, snapshot=True)
-        rates = held["orders_per_second"], free["orders_per_second"]
-        last = held["samples"][-1]["orders_per_second"]
+        full_rate = free["orders_per_second"]
         return {
             "minutes": minutes,
             "without_snapshot": free,
             "with_snapshot": held,
-            "ratio": rates[0] / rates[1],
-            "ratio_of_last_sample": last / rates[1],
+            "ratio": held["orders_per_second"] / full_rate,
+            "ratio_of_last_sample": held["samples"][-1]["orders_per_second"] / full_rate,
         }
 
     def at_full_rate(self, *, minutes: float, snapshot: bool) -> Figures:
