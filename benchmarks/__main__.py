@@ -54,7 +54,8 @@ def main() -> None:
         console.print(f"{options.history:,} settled orders for each, analyzed, in {time.monotonic() - start:.0f} s")
         console.print(f"safeguards of ours, on: {'; '.join(stage.ours['safety'])}; receipts (counted after each run)")
         for round_ in range(1, options.rounds + 1):
-            for workload, system, orders in plan:
+            # Every other round backwards, so that nobody always comes after the same one.
+            for workload, system, orders in plan if round_ % 2 else reversed(plan):
                 measurement = stage.measure(system, workload, orders=orders, round_=round_)
                 measured[workload.name, system.name].append(measurement)
                 console.print(

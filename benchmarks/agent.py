@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def place(shop: Any, wanted: Sequence[Spec], *, how: str, rate: float = 20.0) -> dict[str, Any]:
-    """Place orders, and tell how long that took, and when each was begun if they come at a rate."""
+    """Place orders, and tell how long that took, and when each was due if they come at a rate."""
     placer = Placer(shop)
     cpu, start = time.process_time(), time.time()
     begun: list[tuple[str, float]] = []
@@ -72,9 +72,10 @@ def place(shop: Any, wanted: Sequence[Spec], *, how: str, rate: float = 20.0) ->
             placer.attempt(shop.place_one, spec)
     else:
         for number, spec in enumerate(wanted):
-            time.sleep(max(start + number / rate - time.time(), 0))
-            at = time.time()
-            begun.append((str(placer.attempt(shop.place_one, spec)), at))
+            # When it was to be placed, not when the one before let it be.
+            due = start + number / rate
+            time.sleep(max(due - time.time(), 0))
+            begun.append((str(placer.attempt(shop.place_one, spec)), due))
     return {
         "seconds": time.time() - start,
         "cpu": time.process_time() - cpu,

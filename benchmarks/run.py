@@ -167,7 +167,7 @@ class Run:
             time.sleep(LOOK)
 
     def _latencies(self, connection: Any, begun: Sequence[tuple[str, float]]) -> list[float]:
-        """From the beginning of each order's transaction to the time that its confirmation bears."""
+        """From when each order was to be placed to the time that its confirmation bears."""
         if not begun:
             return []
         query = f"SELECT order_id, extract(epoch FROM at) FROM {self._system.tables['change']} WHERE to_status = 'confirmed'"  # noqa: E501, S608

@@ -134,7 +134,11 @@ class Stage:
             yield processes
 
     def _programs(self, system: System) -> Mapping[str, Sequence[str]]:
-        return {**self.ours["programs"], **system.programs} if system.history == "ours" else system.programs
+        programs = {**self.ours["programs"], **system.programs} if system.history == "ours" else system.programs
+        concurrency = "1" if self.server.vendor == "sqlite" else "2"  # as `manage.py up` has it
+        return {
+            name: [word.replace("{concurrency}", concurrency) for word in command] for name, command in programs.items()
+        }
 
     def _placer(self, system: System, workload: Workload, token: str, *options: str) -> list[str]:
         shared = [*options, "--mix", workload.mix]

@@ -22,7 +22,7 @@ class System:
     history: str = ""
     #: What comes before the names of its tables.
     tables: Mapping[str, str] = field(default_factory=dict)
-    #: Commands by name; ours are asked of `manage.py up` when its history is made.
+    #: Commands by name, with {port} and {concurrency} left open; ours are asked of `manage.py up` with its history.
     programs: Mapping[str, list[str]] = field(default_factory=dict)
     #: Those that carry an order from placed to confirmed.
     carriers: tuple[str, ...] = ()
@@ -44,16 +44,17 @@ NAIVE_TABLES = {name: f"naive_{table.split('_')[1]}" for name, table in OUR_TABL
 
 def _naive_worker(queue: str) -> list[str]:
     ignore = "ignore:You're running the worker with superuser privileges"
-    options = ["-Q", queue, "-n", f"{queue}@%h", "-c", "2", "--loglevel", "INFO"]
+    # As many processes as ours has, which depends on the database.
+    options = ["-Q", queue, "-n", f"{queue}@%h", "-c", "{concurrency}", "--loglevel", "INFO"]
     return [sys.executable, "-W", ignore, "-m", "celery", "-A", "benchmarks.peers.naive.celery", "worker", *options]
 
 
-def _gunicorn(application: str) -> list[str]:
-    # As `manage.py up` runs ours; {port} is filled in.
-    options = ["--bind", "127.0.0.1:{port}", "--workers", "2", "--threads", "4", "--preload", "--no-control-socket"]
-    return [sys.executable, "-m", "gunicorn", application, *options]
-
-
+#: As `manage.py up` runs ours, but for its threads; {port} is filled in.
+GUNICORN = [
+    *(sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "2", "--preload"),
+    *("--no-control-socket", "--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)s ms"),
+]
+THREADS = ["--threads", "4"]
 OUTBOX_RELAY = [
     *(sys.executable, "-m", "django", "celery_outbox_relay"),
     # It sleeps a second by default whenever a set was not full: that would be latency on purpose.
@@ -61,7 +62,7 @@ OUTBOX_RELAY = [
 ]
 NAIVE_PROGRAMS = {
     **{queue: _naive_worker(queue) for queue in (*NAIVE_WORKERS, "external")},
-    "web": _gunicorn("benchmarks.peers.naive.wsgi"),
+    "web": [*GUNICORN, *THREADS, "benchmarks.peers.naive.wsgi"],
 }
 NAIVE_SETTINGS = {"DJANGO_SETTINGS_MODULE": "benchmarks.peers.naive.settings"}
 
@@ -106,7 +107,7 @@ SYSTEMS = {
             environment={"DJANGO_SETTINGS_MODULE": "project.settings"},
             history="ours",
             tables=OUR_TABLES,
-            programs={"web": _gunicorn("benchmarks.peers.bare_wsgi")},
+            programs={"web": [*GUNICORN, *THREADS, "benchmarks.peers.bare_wsgi"]},
         ),
         System(name="limit", shop="benchmarks.peers.limit", history="ours", tables=OUR_TABLES, bulk_placers=2),
     )

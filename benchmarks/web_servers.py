@@ -15,11 +15,13 @@ from rich.table import Table
 from benchmarks.report import Result
 from benchmarks.run import Measurement
 from benchmarks.stage import stage_for_ours
-from benchmarks.systems import SYSTEMS
+from benchmarks.systems import GUNICORN, SYSTEMS
 from benchmarks.workloads import WORKLOADS
 
-GUNICORN = ["-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "2", "--preload", "--no-control-socket"]
-GRANIAN = ["-m", "granian", "--host", "127.0.0.1", "--port", "{port}", "--workers", "2", "--no-ws"]
+GRANIAN = [
+    *(sys.executable, "-m", "granian", "--host", "127.0.0.1", "--port", "{port}", "--workers", "2", "--no-ws"),
+    "--access-log",
+]
 OTHERS = {
     "gunicorn, sync": [*GUNICORN, "project.wsgi"],
     "gunicorn, ASGI": [*GUNICORN, "--worker-class", "asgi", "project.asgi"],
@@ -40,7 +42,7 @@ def main() -> None:
     found: defaultdict[str, list[Measurement]] = defaultdict(list)
     with stage_for_ours() as stage:
         servers = {"as it is run": stage.ours["programs"]["web"]}
-        servers |= {name: [sys.executable, *command] for name, command in OTHERS.items()}
+        servers |= OTHERS
         for round_ in range(1, options.rounds + 1):
             for name, command in servers.items():
                 measured = stage.measure(

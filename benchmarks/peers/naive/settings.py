@@ -26,16 +26,21 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
 CELERY_OUTBOX_APP = "benchmarks.peers.naive.celery.app"
+MONITORING_METRICS_ENABLED = False  # of the outbox package: a datagram for each message, and nobody listens
 
 DATABASES = {"default": env.db_url("DATABASE_URL")}
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+if SQLITE:
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
-elif TUNED:
-    DATABASES["default"]["CONN_MAX_AGE"] = 60
+else:
+    # As sessions of our workers have it.
+    DATABASES["default"].setdefault("OPTIONS", {})["options"] = "-c random_page_cost=1.1"
+    if TUNED:
+        DATABASES["default"]["CONN_MAX_AGE"] = 60
 
 vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
 DEFAULT_FROM_EMAIL = "orders@example.org"
@@ -45,4 +50,9 @@ LOGGING = {
     "disable_existing_loggers": False,
     "handlers": {"stderr": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
+    # Ours is spared the line for each task that is received and done, too. On SQLite it tells of locks.
+    "loggers": {
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "INFO" if SQLITE else "WARNING"},
+    },
 }
