@@ -105,7 +105,7 @@ def claim_tried(*, handler: Handler, trial: bool = False) -> Claim | Delivery | 
         row = Delivery.objects.filter(pk=due.pk)
         if due.attempts >= handler.attempts:
             signature = signature_of(handler=handler.name, error="WorkerVanished")
-            row.update(dead_at=Now(), signature=signature)
+            row.update(dead_at=Now(), signature=signature, waits_for="")
             write_failure(
                 delivery_id=due.pk,
                 event_id=due.event_id,
@@ -122,7 +122,8 @@ def claim_tried(*, handler: Handler, trial: bool = False) -> Claim | Delivery | 
             count_failure(handler=handler.name, trial=trial)
             return due
         attempts = due.attempts + 1
-        row.update(attempts=attempts, due_at=Now() + timedelta(seconds=lease_seconds(handler, attempts=attempts)))
+        lease = timedelta(seconds=lease_seconds(handler, attempts=attempts))
+        row.update(attempts=attempts, due_at=Now() + lease, waits_for="")
         return _read_claims([due.pk], handler=handler.name)[0]
 
 
@@ -181,7 +182,7 @@ _CLAIM_POSTGRESQL = """
         ORDER BY due_at, id LIMIT %s FOR UPDATE SKIP LOCKED
     ),
     claimed AS (
-        UPDATE bus_delivery d SET attempts = 1, due_at = now() + %s * interval '1 second'
+        UPDATE bus_delivery d SET attempts = 1, due_at = now() + %s * interval '1 second', waits_for = ''
         FROM setting WHERE d.ctid = ANY (ARRAY(SELECT ctid FROM due))
         RETURNING d.id, d.attempts, d.event_id, d.ctid
     )
@@ -193,7 +194,7 @@ _CLAIM_POSTGRESQL = """
 """
 # SQLite has one writer, so nobody else claims meanwhile.
 _CLAIM_SQLITE = """
-    UPDATE bus_delivery SET attempts = 1, due_at = strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now', %s)
+    UPDATE bus_delivery SET attempts = 1, due_at = strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now', %s), waits_for = ''
     WHERE id IN (
         SELECT id FROM bus_delivery
         WHERE handler = %s AND attempts = 0 AND dead_at IS NULL

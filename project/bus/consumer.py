@@ -20,7 +20,7 @@ from django.db import connection, transaction
 from . import breaker, sessions
 from .claims import Claim, claim_fresh, claim_tried, lease_seconds
 from .decoding import decode_all
-from .endings import fail, finish, finish_external, release
+from .endings import fail, finish, finish_external, give_back, release
 from .events import Event, InvalidEvent
 from .failures import signature_of
 from .models import Delivery
@@ -177,10 +177,11 @@ def _answer_trial(handler: Handler) -> bool:
     claims = claim_fresh(handler=handler, limit=SINGLES, durable=sessions.cautious(), trial=True)
     readable, unreadable = decode_all(handler, claims)
     if readable:
-        release(claims=[claim for claim, _ in readable[1:]])
+        give_back(claims=[claim for claim, _ in readable[1:]])
         _set_aside(handler, unreadable, counted=False)
         _handle_readable(handler, readable[:1], trial=True)
     elif unreadable:
+        # Tried, so that the next trial looks further.
         release(claims=[claim for claim, _ in unreadable[1:]])
         _set_aside(handler, unreadable[:1], counted=True, trial=True)
     return bool(readable or unreadable) or _answer_tried(handler, trial=True)

@@ -17,8 +17,6 @@ from .worker import worker_name
 
 #: Deliveries changed by one transaction.
 CHUNK = 1_000
-#: What may be tried again or given up by hand.
-STUCK = OWED["dead"] | OWED["waiting"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +50,7 @@ class Group:
 
 def chosen(selection: Selection) -> QuerySet[Delivery]:
     """The deliveries that are meant."""
-    meant, since = OWED["waiting" if selection.waiting else "dead"], _since(selection)
+    meant, since = _state(waiting=selection.waiting), _since(selection)
     if selection.ids:
         meant &= Q(pk__in=selection.ids)
     if selection.handler:
@@ -64,6 +62,10 @@ def chosen(selection: Selection) -> QuerySet[Delivery]:
     if selection.newer_than is not None:
         meant &= Q((f"{since}__gt", Now() - selection.newer_than))
     return Delivery.objects.filter(meant)
+
+
+def _state(*, waiting: bool) -> Q:
+    return OWED["waiting" if waiting else "dead"]
 
 
 def _since(selection: Selection) -> str:
@@ -94,25 +96,33 @@ def groups(selection: Selection) -> list[Group]:
     ]
 
 
-def retry(*, delivery_ids: Collection[int]) -> int:
-    """Owe dead deliveries again, and those that wait, from now and with all their attempts; others are left alone.
+def retry(*, delivery_ids: Collection[int], waiting: bool = False) -> int:
+    """Owe dead deliveries again, from now and with all their attempts; others are left as they are.
+
+    Args:
+        waiting: those of them that wait for a newer release, instead of those that are dead.
 
     Returns:
-        How many were dead or waiting and are due now.
-    """
-    return Delivery.objects.filter(STUCK, pk__in=delivery_ids).update(
-        dead_at=None, attempts=0, due_at=Now(), waits_for=""
-    )
-
-
-def discard(*, delivery_ids: Collection[int]) -> int:
-    """Give deliveries up that are dead or wait: each becomes a receipt that says so, under the same id.
-
-    Returns:
-        How many were dead or waiting and are discarded now.
+        How many were that and are due now.
     """
     with transaction.atomic():
-        return end(Delivery.objects.filter(STUCK, pk__in=delivery_ids))
+        stuck = Delivery.objects.filter(_state(waiting=waiting), pk__in=delivery_ids).order_by("pk")
+        locked = list(stuck.select_for_update().values_list("pk", flat=True))
+        again = {"dead_at": None, "attempts": 0, "due_at": Now(), "waits_for": ""}
+        return Delivery.objects.filter(pk__in=locked).update(**again)
+
+
+def discard(*, delivery_ids: Collection[int], waiting: bool = False) -> int:
+    """Give dead deliveries up: each becomes a receipt that says so, under the same id; others are left as they are.
+
+    Args:
+        waiting: those of them that wait for a newer release, instead of those that are dead.
+
+    Returns:
+        How many were that and are discarded now.
+    """
+    with transaction.atomic():
+        return end(Delivery.objects.filter(_state(waiting=waiting), pk__in=delivery_ids))
 
 
 def end(deliveries: QuerySet[Delivery]) -> int:

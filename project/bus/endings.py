@@ -65,6 +65,11 @@ def release(*, claims: Sequence[Claim]) -> None:
     _change(claims, due_at=Now())
 
 
+def give_back(*, claims: Sequence[Claim]) -> None:
+    """Make deliveries due at once, as if they had never been claimed: nothing was tried with them."""
+    _change(claims, attempts=F("attempts") - 1, due_at=Now())
+
+
 def hand_back(*, claims: Sequence[Claim], waits_for: str) -> None:
     """Leave deliveries to a worker of a newer release; the attempt does not count.
 

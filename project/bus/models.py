@@ -72,7 +72,7 @@ class Delivery(models.Model):
     dead_at = models.DateTimeField(null=True, blank=True)
     #: That of its last failure, to find and retry dead letters by; empty when it has not failed.
     signature = models.CharField(max_length=64, blank=True, default="", db_default="")
-    #: The event type and version that no worker which has looked at it knows yet; empty otherwise.
+    #: The event type and version that no worker which has looked at it knows yet; empty otherwise, and while claimed.
     waits_for = models.CharField(max_length=120, blank=True, default="", db_default="")
 
     class Meta:

@@ -72,7 +72,8 @@ def retire(*, handler: str, discard: bool) -> None:
             f"This release has {handler}: the next migrate would subscribe it again. Take it out of the code first."
         )
     with transaction.atomic():
-        # Before anything else: what is published from here on waits for this, or owes it nothing.
+        # Before anything else: what is published from here on owes it nothing. A transaction that is open now may still
+        # owe it something when it commits, which `bus_status` shows, and which is given up by doing this once more.
         Subscription.objects.filter(handler=handler).update(active=False)
         if not discard and (number := owed(handlers=[handler])):
             raise StillOwed(

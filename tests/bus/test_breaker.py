@@ -118,6 +118,13 @@ def test_a_trial_takes_a_fresh_delivery_before_one_that_failed(mailer):
     assert Receipt.objects.get().event.type == Ponged.wire_name
 
 
+def test_what_a_trial_does_not_try_counts_as_never_claimed(mailer):
+    publish(*(Pinged(number=number) for number in range(5)))
+    of_mail().update(failures=20, rests=1, rests_until=Now() - timedelta(seconds=60))
+    answer_bell(mailer.handler)
+    assert sorted(Delivery.objects.values_list("attempts", flat=True)) == [0, 0, 0, 0, 1]
+
+
 def test_a_trial_whose_worker_is_killed_is_followed_by_another(mailer):
     publish(Pinged(number=1))
     Subscription.objects.update(failures=20, rests=1, rests_until=Now() - timedelta(seconds=60))

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
+from project.bus import dead_letters
+from project.bus.claims import claim_fresh
 from project.bus.consumer import PermanentError, answer_bell
 from project.bus.models import Delivery, Event, FailureCount, Receipt
 from project.bus.outbox import publish
@@ -138,6 +140,23 @@ def test_what_waits_is_asked_for_at_once_when_it_is_retried(waiting):
     _, newer = waiting
     assert by_hand("dead_letters", "retry", "--waiting", "--all").endswith("2 are due now.\n")
     assert Delivery.objects.filter(pk__in=newer, due_at__lte=Now(), attempts=0).count() == 2
+
+
+def test_what_a_worker_of_the_newer_release_has_in_hand_waits_no_more_and_is_left_to_it(waiting):
+    handler, newer = waiting
+    Delivery.objects.filter(pk__in=newer).update(due_at=Now() - timedelta(seconds=1))
+    assert len(claim_fresh(handler=handler, limit=10, durable=False)) == 2
+    assert "None of these is a waiting delivery" in refused("dead_letters", "discard", str(newer[0]), "--waiting")
+    assert dead_letters.discard(delivery_ids=newer, waiting=True) == 0
+    assert dead_letters.retry(delivery_ids=newer, waiting=True) == 0
+    assert Delivery.objects.filter(pk__in=newer, attempts=1).count() == 2
+
+
+def test_what_waits_is_no_dead_letter_to_those_who_retry_or_discard_these(waiting):
+    _, newer = waiting
+    assert dead_letters.retry(delivery_ids=newer) == 0
+    assert dead_letters.discard(delivery_ids=newer) == 0
+    assert Delivery.objects.filter(pk__in=newer, waits_for="tests.pinged version 7").count() == 2
 
 
 def test_what_waits_has_no_signature_and_is_no_dead_letter(waiting):

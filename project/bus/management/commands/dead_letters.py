@@ -155,7 +155,7 @@ exit codes:
         done = 0
         try:
             for chunk in dead_letters.in_chunks(selection):
-                done += change(delivery_ids=chunk)
+                done += change(delivery_ids=chunk, waiting=selection.waiting)
         finally:
             with transaction.atomic():
                 outcome = {"deliveries": done}

@@ -52,7 +52,7 @@ exit codes:
             raise CommandError(str(error)) from error
         discarded = 0
         try:
-            for number in subscriptions.discard_owed(handler=handler):
+            for number in subscriptions.discard_owed(handler=handler) if discard else ():
                 discarded += number
         finally:
             with transaction.atomic():
