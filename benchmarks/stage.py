@@ -172,6 +172,7 @@ class Stage:
                 "DATABASE_URL": self.server.url(database),
                 "BROKER_URL": self.broker.url,
                 "DATA_DIR": str(directory),
+                "TMPDIR": str(directory),  # a worker that had to be killed leaves its temporary directory behind
                 "SECRET_KEY": SECRET,
                 "WELCOME_SKU": "",
                 "PORT": str(self._port),

@@ -30,6 +30,7 @@ ROOT = Path(settings.BASE_DIR)
 README = (ROOT / "README.md").read_text()
 BUS = (ROOT / "docs" / "bus.md").read_text()
 FAULTS = (ROOT / "docs" / "faults.md").read_text()
+PERFORMANCE = (ROOT / "docs" / "performance.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("0*.md"))
 
@@ -118,6 +119,16 @@ def test_the_size_of_a_batch_is_told_as_it_is():
         told = re.findall(r"up to (\d+) (?:orders|deliveries|events)|batches of up to (\d+)", text)
         assert told
         assert {int(orders or batches) for orders, batches in told} - {consumer.SINGLES} == {consumer.BATCH}
+
+
+def test_the_figures_of_the_readme_are_those_that_were_measured():
+    bulk, one = re.findall(r"(\d+) times (?:the orders|when)", README)
+    for workload, told in (("bulk", bulk), ("one", one)):
+        (measured,) = re.findall(rf"^\| `{workload}` \|.*?\| (\d+\.\d) \(", PERFORMANCE, re.MULTILINE)
+        assert round(float(measured)) == int(told)
+    faults, orders = re.search(r"night\s+of (\d+) faults.* ([\d,]+) orders were attempted", README, re.DOTALL).groups()
+    assert f"All {faults} faults" in FAULTS
+    assert re.search(rf"│ attempted +│ {orders.replace(',', '')} ", FAULTS)
 
 
 def test_the_table_of_numbers_is_that_of_the_code():

@@ -66,6 +66,7 @@ class Cluster(System):
             "CACHE_URL": self.cache.url(port=self.cache_proxy.port),
             "EMAIL_URL": f"smtp://127.0.0.1:{self.mail.port}",
             "FAULT_DIR": str(self.points),
+            "TMPDIR": str(directory),  # a worker that is killed leaves its temporary directory behind
         }
         #: The port of the web server that new requests go to, by a proxy that stays while servers come and go.
         self.web_port = 0
