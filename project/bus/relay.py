@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 LOOK_BUSY = 0.002
 LOOK_HELD = 0.01
 LOOK_CROWDED = 0.02
-LOOK_IDLE = 0.025
+LOOK_IDLE = 0.03
 CALM = 1.0
 #: SQLite: seconds between two questions whether somebody has committed.
 LOOK_SQLITE = 0.005

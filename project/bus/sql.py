@@ -4,6 +4,7 @@ One JSON parameter holds all rows of a statement. So the statement is the same f
 databases; a parameter per value would have to be split on SQLite, and could not be prepared.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 _NOW_SQLITE = "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now')"
@@ -33,7 +35,15 @@ def run(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
 
 
 def _run(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with _cursor() as cursor:
+    # Itself: each attribute asked of the proxy `connection` is a look-up.
+    here = connections[DEFAULT_DB_ALIAS]
+    if here.queries_logged:  # DEBUG, or tests that count queries: the log wants the text as Django writes it
+        cursor = here.cursor()
+    elif here.vendor == "postgresql":
+        cursor = _prepared(here)
+    else:
+        cursor, statement = _plain(here), _with_question_marks(statement)
+    with cursor:
         cursor.execute(statement, parameters)
         return cursor.fetchall() if cursor.description else []
 
@@ -125,15 +135,25 @@ def time_of(value: datetime | float) -> datetime:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)
 
 
-def _cursor() -> CursorWrapper:
+def _prepared(here: BaseDatabaseWrapper) -> CursorWrapper:
     # Django's own cursors put parameters into the text, which therefore cannot be prepared. This one sends them apart,
-    # and psycopg prepares a text after as many uses as the connection's `prepare_threshold` says. While queries are
-    # logged (DEBUG, tests that count them) Django's is taken, as the log wants their text.
-    here = connections[DEFAULT_DB_ALIAS]  # itself: each attribute asked of the proxy `connection` is a look-up
-    if here.vendor != "postgresql" or here.queries_logged:
-        return here.cursor()
+    # and psycopg prepares a text after as many uses as the connection's `prepare_threshold` says.
     here.close_if_health_check_failed()
     here.ensure_connection()
     with here.wrap_database_errors:
         cursor = here.Database.Cursor(here.connection)  # type: ignore[attr-defined]  # the stubs lack it
     return here.make_cursor(cursor)
+
+
+def _plain(here: BaseDatabaseWrapper) -> CursorWrapper:
+    # Django's own cursor rewrites the text at each use.
+    here.ensure_connection()
+    with here.wrap_database_errors:
+        cursor = here.connection.cursor()
+    return here.make_cursor(cursor)
+
+
+@cache
+def _with_question_marks(statement: str) -> str:
+    """As SQLite writes parameters."""
+    return re.sub(r"(?<!%)%s", "?", statement).replace("%%", "%")
