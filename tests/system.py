@@ -103,15 +103,15 @@ class System:
         """Start a relay."""
         self.start("relay", sys.executable, "manage.py", "relay")
 
-    def web(self) -> str:
+    def web(self, application: str = "project.wsgi", *options: str) -> str:
         """Start a web server, and give its address."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{free.getsockname()[1]}"
         self.start(
             "web",
-            *(sys.executable, "-m", "gunicorn", "project.wsgi", "--bind", address),
-            *("--workers", "2", "--threads", "4", "--no-control-socket"),
+            *(sys.executable, "-m", "gunicorn", application, "--bind", address),
+            *("--workers", "2", "--threads", "4", "--no-control-socket", *options),
         )
 
         def answers() -> bool:
