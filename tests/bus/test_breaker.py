@@ -103,6 +103,7 @@ def test_a_trial_that_succeeds_sets_the_handler_to_work_again(mailer, drain):
     answer_bell(mailer.handler)
     assert mailer.calls == 21
     assert set(of_mail().values_list("failures", "rests", "rests_until")) == {(0, 0, None)}
+    due_again()
     drain()
     assert Receipt.objects.count() == 60
 
