@@ -118,9 +118,8 @@ exit codes:
         if len(selection.ids) != 1:
             raise CommandError("Give one number: manage.py dead_letters show ID", returncode=base.COULD_NOT_BEGIN)
         (delivery_id,) = selection.ids
-        delivery = (
-            dead_letters.chosen(Selection(ids=[delivery_id], waiting=selection.waiting)).select_related("event").first()
-        )
+        one = Selection(ids=selection.ids, waiting=selection.waiting)
+        delivery = dead_letters.chosen(one).select_related("event").first()
         if delivery is None:
             raise CommandError(f"{delivery_id} is no {_noun(selection, 1)}. {_examples(selection)}")
         event = delivery.event
