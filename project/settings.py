@@ -78,6 +78,9 @@ DATABASE_URL: str = env.str("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'ord
 if urlsplit(DATABASE_URL).scheme not in ("sqlite", "postgres", "postgresql"):
     raise ImproperlyConfigured("DATABASE_URL must begin with postgres:// or sqlite:///.")
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
+# Persistent connections, checked once per request; the pool of psycopg excludes them, and a worker or a web thread uses
+# one connection at a time anyway. On SQLite, too: to open its file anew takes longer than to handle an order.
+DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 DATABASES["default"].setdefault("OPTIONS", {})
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # SQLite makes its file, not the directory.
@@ -92,9 +95,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Tests of several processes need a database in a file.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
-    # Persistent connections, checked once per request; the pool of psycopg excludes them, and a worker or a web thread
-    # uses one connection at a time anyway.
-    DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
     # A peer that vanished without a word is noticed within 30 seconds instead of two hours.
     DATABASES["default"]["OPTIONS"] |= {
         # After so many uses the statements of project/bus/sql.py are prepared; those of Django's ORM never are.

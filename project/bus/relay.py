@@ -29,7 +29,7 @@ LOOK_HELD = 0.01
 LOOK_CROWDED = 0.02
 LOOK_IDLE = 0.03
 CALM = 1.0
-#: SQLite: seconds between two questions whether somebody has committed.
+#: SQLite: seconds between two questions whether somebody has committed, unless a bell is held back for longer.
 LOOK_SQLITE = 0.005
 #: Seconds between two bells for one handler whose work moves on: long enough for a batch to gather.
 GAP = 0.02
@@ -235,7 +235,7 @@ def run(*, wait: Callable[[float], bool]) -> None:
         if failing:
             pause = PAUSE
         elif version is not None:
-            pause = LOOK_SQLITE
+            pause = max(LOOK_SQLITE, rhythm.pause)
         elif now >= calm_from:
             pause = LOOK_IDLE
         else:

@@ -54,6 +54,17 @@ def test_a_second_bell_finds_nothing_to_do(subscribed):
     assert seen == [1]
 
 
+def test_bells_are_answered_on_the_connection_that_is_there(transactional_db, subscribed):
+    """To open one takes longer than to handle an event, on SQLite too."""
+    handler = subscribed(recorder([]), Pinged)
+    with transaction.atomic():
+        publish(Pinged(number=1))
+    before = connection.connection
+    for _ in range(2):
+        answer_bell(handler)
+        assert connection.connection is before
+
+
 def test_a_batch_handler_gets_up_to_a_full_batch_of_events_in_the_order_of_publishing(subscribed):
     batches: list[list[int]] = []
 

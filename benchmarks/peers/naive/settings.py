@@ -39,8 +39,8 @@ if SQLITE:
 else:
     # As sessions of our workers have it.
     DATABASES["default"].setdefault("OPTIONS", {})["options"] = "-c random_page_cost=1.1"
-    if TUNED:
-        DATABASES["default"]["CONN_MAX_AGE"] = 60
+if TUNED:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
 
 vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
 DEFAULT_FROM_EMAIL = "orders@example.org"
