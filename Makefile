@@ -39,7 +39,7 @@ faults: $(DEVELOPMENT) ## Break the real system in forty ways under load, and te
 controls: $(DEVELOPMENT) ## Take each safeguard out, one at a time, and name the test that goes red
 	$(PY) -m tests.with_postgres $(PY) -m tests.controls
 
-bench: $(BENCH) ## Measure against the usual Celery code and bare psycopg, for an hour or two (ARGS="--workload bulk")
+bench: $(BENCH) ## Measure against the usual Celery code and bare psycopg, for some 40 minutes (ARGS="--workload bulk")
 	$(PY) -m benchmarks $(ARGS)
 
 bench-quick: $(BENCH) ## The same in under three minutes: less of it, one round

@@ -22,7 +22,7 @@ from rich.console import Console
 from benchmarks.report import Result, ratios, show
 from benchmarks.run import Measurement
 from benchmarks.servers import broker, database_server, end_in_order
-from benchmarks.stage import LEAST_HISTORY, Stage
+from benchmarks.stage import LEAST_HISTORY, Stage, turn
 from benchmarks.systems import SYSTEMS, System
 from benchmarks.workloads import WORKLOADS, Workload
 
@@ -54,8 +54,7 @@ def main() -> None:
         console.print(f"{options.history:,} settled orders for each, analyzed, in {time.monotonic() - start:.0f} s")
         console.print(f"safeguards of ours, on: {'; '.join(stage.ours['safety'])}; receipts (counted after each run)")
         for round_ in range(1, options.rounds + 1):
-            # Every other round backwards, so that nobody always comes after the same one.
-            for workload, system, orders in plan if round_ % 2 else reversed(plan):
+            for workload, system, orders in turn(plan, round_):
                 measurement = stage.measure(system, workload, orders=orders, round_=round_)
                 measured[workload.name, system.name].append(measurement)
                 console.print(

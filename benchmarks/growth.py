@@ -2,7 +2,7 @@
 
 settled   throughput, and the cost of looks and claims, with millions of settled events behind, and without
 backlog   the same with a large backlog, and how fast it is drained
-scale     throughput with 1, 2 and 4 workers for each queue, and with 1 and 2 relays
+scale     throughput with 1, 2 and 4 workers, of two processes each, for each queue, and with 1 and 2 relays
 steady    minutes at full rate: rate, bloat of tables and indexes, memory; then the same beside an open snapshot
 memory    what relay and workers hold after half of the orders and after all
 idle      the CPU that a system takes to which nobody comes
@@ -22,40 +22,17 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.processes import Meter, Processes, ask, tell
-from benchmarks.stage import LEAST_HISTORY, Stage, agent, stage_for_ours
+from benchmarks.settled import load
+from benchmarks.stage import LEAST_HISTORY, Stage, agent, stage_for_ours, turn
 from benchmarks.systems import SYSTEMS
 from benchmarks.workloads import WORKLOADS
 
 OURS = SYSTEMS["ours"]
-#: What `manage.py up` starts.
-EVERYTHING = ("relay", "users", "orders", "inventory", "external", "web")
-#: Events to a statement while millions are loaded.
-CHUNK = 500_000
 #: Seconds between two lines while a rate is kept up.
 SAMPLE = 10.0
 #: Tables whose rows come and go or change; in all others they only come.
 CHURNED = ("bus_delivery", "orders_order", "inventory_stock")
 
-# Three events to an order with a receipt each, their ids growing with time as UUIDv7 do, all before those there are.
-SETTLED = """
-    WITH step AS (
-        SELECT n, (lpad(to_hex(1500000000000 + n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid AS id,
-            (lpad(to_hex(1500000000000 + n / 3 * 3), 12, '0') || '70008000' || lpad(to_hex(n / 3 * 3), 12, '0'))::uuid
-                AS first,
-            md5((n / 3)::text)::uuid AS subject
-        FROM generate_series({start}::bigint, {end}::bigint) AS n
-    ), event AS (
-        INSERT INTO bus_event (id, type, version, subject, sequence, time, data, correlation_id, causation_id)
-        SELECT id, (ARRAY['orders.order_placed', 'inventory.stock_reserved', 'orders.order_confirmed'])[1 + n % 3], 1,
-            subject::text, 1 + n % 3, now() - interval '30 days', jsonb_build_object('order_id', subject), first, first
-        FROM step
-    )
-    INSERT INTO bus_receipt (delivery_id, event_id, handler, outcome, attempts, worker, ended_at)
-    SELECT -1 - n, id,
-        (ARRAY['inventory.reserve_stock', 'orders.confirm_orders', 'users.email_confirmation'])[1 + n % 3],
-        'done', 1, 'benchmark', now() - interval '30 days'
-    FROM step
-"""
 SIZES = """
     SELECT relname, n_dead_tup, pg_table_size(relid), pg_indexes_size(relid)
     FROM pg_stat_user_tables WHERE relname = ANY('{{{tables}}}') ORDER BY relname
@@ -85,16 +62,13 @@ class Growth:
     def settled(self, *, events: int, orders: int, rounds: int) -> Figures:
         """With millions of settled events and without, in turn."""
         grown = self.copy("bench_grown")
-        for start in range(0, events, CHUNK):
-            self.sql(grown, SETTLED.format(start=start, end=min(start + CHUNK, events) - 1))
-            self.say(f"{min(start + CHUNK, events):,} events")
-        self.stage.server.analyze(grown)
+        load(self.stage.server, grown, events=events, say=self.say)
         costs = {"without": self.costs(self.stage.fresh(OURS)), "with": self.costs(grown)}
         rates: dict[str, list[float]] = {"without": [], "with": []}
         for round_ in range(1, rounds + 1):
             # As tidy as the fresh copy: what the round before left is not what is to be measured.
             self.stage.server.analyze(grown)
-            for name, database in (("without", self.stage.fresh(OURS)), ("with", grown)):
+            for name, database in turn((("without", self.stage.fresh(OURS)), ("with", grown)), round_):
                 measured = self.stage.measure(OURS, WORKLOADS["bulk"], orders=orders, round_=round_, database=database)
                 rates[name].append(measured.rate)
                 self.say(f"round {round_}, {name}: {measured.rate:,.0f} orders/s")
@@ -138,7 +112,7 @@ class Growth:
         """More workers, more relays."""
         rates: dict[str, list[float]] = {}
         for round_ in range(1, rounds + 1):
-            for workers, relays in ((1, 1), (2, 1), (4, 1), (1, 2), (2, 2)):
+            for workers, relays in turn(((1, 1), (2, 1), (4, 1), (1, 2), (2, 2)), round_):
                 programs = {}
                 for name in OURS.carriers:
                     for number in range(1, (relays if name == "relay" else workers) + 1):
@@ -215,7 +189,7 @@ class Growth:
     def idle(self, *, seconds: float) -> Figures:
         """Percent of one core, by process."""
         database = self.stage.fresh(OURS)
-        with self.stage.running(OURS, database, EVERYTHING) as processes:
+        with self.stage.running(OURS, database, tuple(self.stage.ours["programs"])) as processes:
             servers = {"postgres": self.stage.server.pid, "redis": self.stage.broker.pid}
             time.sleep(10)  # what is done once after a start
             meter = Meter({**processes.pids(), **{name: pid for name, pid in servers.items() if pid}})

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.agreement import PLACED_ONLY, check, expected, found
 from benchmarks.processes import Processes, ask
@@ -18,6 +18,9 @@ from benchmarks.sink import mail_sink
 from benchmarks.specs import HISTORY_SEED, specs
 from benchmarks.systems import SECRET, SYSTEMS, System
 from benchmarks.workloads import Workload
+from project.console.programs import pool_size
+
+Item = TypeVar("Item")
 
 #: With fewer settled orders, or unknown to the planner, PostgreSQL makes and keeps plans that suit empty tables.
 LEAST_HISTORY = 20_000
@@ -135,10 +138,8 @@ class Stage:
 
     def _programs(self, system: System) -> Mapping[str, Sequence[str]]:
         programs = {**self.ours["programs"], **system.programs} if system.history == "ours" else system.programs
-        concurrency = "1" if self.server.vendor == "sqlite" else "2"  # as `manage.py up` has it
-        return {
-            name: [word.replace("{concurrency}", concurrency) for word in command] for name, command in programs.items()
-        }
+        count = str(pool_size(self.server.vendor))
+        return {name: [word.replace("{pool_size}", count) for word in command] for name, command in programs.items()}
 
     def _placer(self, system: System, workload: Workload, token: str, *options: str) -> list[str]:
         shared = [*options, "--mix", workload.mix]
@@ -185,6 +186,11 @@ class Stage:
         finally:
             processes.stop()
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def turn(items: Iterable[Item], round_: int) -> list[Item]:
+    """What is measured in a round, every other time backwards, so that nobody always comes after the same one."""
+    return list(items) if round_ % 2 else list(items)[::-1]
 
 
 @contextmanager

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from project.console import programs
+
 #: For all of them: whoever signs tokens needs one.
 SECRET = "of-databases-that-are-dropped-when-the-benchmark-ends"  # noqa: S105
 
@@ -22,7 +24,7 @@ class System:
     history: str = ""
     #: What comes before the names of its tables.
     tables: Mapping[str, str] = field(default_factory=dict)
-    #: Commands by name, with {port} and {concurrency} left open; ours are asked of `manage.py up` with its history.
+    #: Commands by name, with {port} and {pool_size} left open; ours are asked of `manage.py up` with its history.
     programs: Mapping[str, list[str]] = field(default_factory=dict)
     #: Those that carry an order from placed to confirmed.
     carriers: tuple[str, ...] = ()
@@ -42,27 +44,19 @@ OUR_TABLES = {
 NAIVE_TABLES = {name: f"naive_{table.split('_')[1]}" for name, table in OUR_TABLES.items()}
 
 
-def _naive_worker(queue: str) -> list[str]:
-    ignore = "ignore:You're running the worker with superuser privileges"
-    # As many processes as ours has, which depends on the database.
-    options = ["-Q", queue, "-n", f"{queue}@%h", "-c", "{concurrency}", "--loglevel", "INFO"]
-    return [sys.executable, "-W", ignore, "-m", "celery", "-A", "benchmarks.peers.naive.celery", "worker", *options]
-
-
-#: As `manage.py up` runs ours, but for its threads; {port} is filled in.
-GUNICORN = [
-    *(sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "2", "--preload"),
-    *("--no-control-socket", "--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)s ms"),
-]
-THREADS = ["--threads", "4"]
+#: Where a web server of theirs listens.
+ADDRESS = "127.0.0.1:{port}"
 OUTBOX_RELAY = [
     *(sys.executable, "-m", "django", "celery_outbox_relay"),
     # It sleeps a second by default whenever a set was not full: that would be latency on purpose.
     *("--idle-time", "0.01"),
 ]
 NAIVE_PROGRAMS = {
-    **{queue: _naive_worker(queue) for queue in (*NAIVE_WORKERS, "external")},
-    "web": [*GUNICORN, *THREADS, "benchmarks.peers.naive.wsgi"],
+    **{
+        queue: programs.worker(queue, app="benchmarks.peers.naive.celery", processes="{pool_size}")
+        for queue in (*NAIVE_WORKERS, "external")
+    },
+    "web": programs.web("benchmarks.peers.naive.wsgi", address=ADDRESS),
 }
 NAIVE_SETTINGS = {"DJANGO_SETTINGS_MODULE": "benchmarks.peers.naive.settings"}
 
@@ -107,7 +101,7 @@ SYSTEMS = {
             environment={"DJANGO_SETTINGS_MODULE": "project.settings"},
             history="ours",
             tables=OUR_TABLES,
-            programs={"web": [*GUNICORN, *THREADS, "benchmarks.peers.bare_wsgi"]},
+            programs={"web": programs.web("benchmarks.peers.bare_wsgi", address=ADDRESS)},
         ),
         System(name="limit", shop="benchmarks.peers.limit", history="ours", tables=OUR_TABLES, bulk_placers=2),
     )

@@ -6,7 +6,7 @@ gunicorn as `manage.py up` runs it, and what else there is: one request at a tim
 import argparse
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from rich.console import Console
@@ -15,17 +15,18 @@ from rich.table import Table
 from benchmarks.processes import NotReady
 from benchmarks.report import Result
 from benchmarks.run import Measurement
-from benchmarks.stage import stage_for_ours
-from benchmarks.systems import GUNICORN, SYSTEMS
+from benchmarks.stage import stage_for_ours, turn
+from benchmarks.systems import ADDRESS, SYSTEMS
 from benchmarks.workloads import WORKLOADS
+from project.console.programs import web
 
 GRANIAN = [
     *(sys.executable, "-m", "granian", "--host", "127.0.0.1", "--port", "{port}", "--workers", "2", "--no-ws"),
     "--access-log",
 ]
 OTHERS = {
-    "gunicorn, sync": [*GUNICORN, "project.wsgi"],
-    "gunicorn, ASGI": [*GUNICORN, "--worker-class", "asgi", "project.asgi"],
+    "gunicorn, sync": web("project.wsgi", address=ADDRESS, threads=1),
+    "gunicorn, ASGI": [*web("project.asgi", address=ADDRESS), "--worker-class", "asgi"],
     "granian, 4 threads": [*GRANIAN, "--interface", "wsgi", "--blocking-threads", "4", "project.wsgi:application"],
     "granian, sync": [*GRANIAN, "--interface", "wsgi", "--blocking-threads", "1", "project.wsgi:application"],
     "granian, ASGI": [*GRANIAN, "--interface", "asginl", "project.asgi:application"],
@@ -41,11 +42,12 @@ def main() -> None:
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120)
     found: defaultdict[str, list[Measurement]] = defaultdict(list)
+    failed: Counter[str] = Counter()
     with stage_for_ours() as stage:
         servers = {"as it is run": stage.ours["programs"]["web"]}
         servers |= OTHERS
         for round_ in range(1, options.rounds + 1):
-            for name, command in servers.items():
+            for name, command in turn(servers.items(), round_):
                 try:
                     measured = stage.measure(
                         SYSTEMS["ours"],
@@ -56,6 +58,7 @@ def main() -> None:
                     )
                 except NotReady as error:  # which is a finding, too
                     console.print(f"round {round_}, {name}: not all were answered\n{error}", highlight=False)
+                    failed[name] += 1
                     continue
                 found[name].append(measured)
                 console.print(f"round {round_}, {name}: {measured.rate:,.0f} orders/s", highlight=False)
@@ -70,7 +73,8 @@ def main() -> None:
             f"{result.memory()['web']:.0f}",
         )
     console.print(table)
-    options.json.write_text(json.dumps([result.as_json() for result in results.values()], indent=2) + "\n")
+    written = [result.as_json() | {"rounds_failed": failed[name]} for name, result in results.items()]
+    options.json.write_text(json.dumps(written, indent=2) + "\n")
 
 
 if __name__ == "__main__":

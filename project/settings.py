@@ -66,8 +66,8 @@ def bundled_redis_socket() -> Path:
 
 BUNDLED_REDIS_SOCKET = bundled_redis_socket()
 BUNDLED_BROKER_URL = f"redis+socket://{BUNDLED_REDIS_SOCKET}"
-# Where bells are sent: redis://, rediss://, redis+socket:// or amqp://. The default is the Redis that `manage.py up`
-# starts, on a socket in DATA_DIR.
+# Where bells are sent: redis://, rediss://, redis+socket://, amqp:// or amqps://. The default is the Redis that
+# `manage.py up` starts, on a socket in DATA_DIR.
 BROKER_URL: str = env.str("BROKER_URL", default=BUNDLED_BROKER_URL)
 if urlsplit(BROKER_URL).scheme not in ("redis", "rediss", "redis+socket", "amqp", "amqps"):
     raise ImproperlyConfigured("BROKER_URL must begin with redis://, rediss://, redis+socket://, amqp:// or amqps://.")
@@ -124,7 +124,8 @@ EMAIL_TIMEOUT = 10
 # The sender of mails; its domain is that of their Message-IDs.
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="orders@example.org")
 
-# The SKU of the product that greets a new user; none set, no welcome order. `make run` sets WELCOME.
+# The SKU of the product that greets a new user; none set, no welcome order. Add the product first: until it is there,
+# each new user leaves a delivery that fails, and is a dead letter after eight attempts. `make run` sets WELCOME.
 WELCOME_SKU: str = env.str("WELCOME_SKU", default="")
 
 INSTALLED_APPS = [

@@ -126,7 +126,9 @@ def test_the_figures_of_the_readme_are_those_that_were_measured():
     for workload, told in (("bulk", bulk), ("one", one)):
         (measured,) = re.findall(rf"^\| `{workload}` \|.*?\| (\d+\.\d) \(", PERFORMANCE, re.MULTILINE)
         assert round(float(measured)) == int(told)
-    faults, orders = re.search(r"night\s+of (\d+) faults.* ([\d,]+) orders were attempted", README, re.DOTALL).groups()
+    faults, orders = re.search(
+        r"run\s+of (\d+) faults.* ([\d,]+) orders\s+were\s+attempted", README, re.DOTALL
+    ).groups()
     assert f"All {faults} faults" in FAULTS
     assert re.search(rf"│ attempted +│ {orders.replace(',', '')} ", FAULTS)
 

@@ -138,8 +138,7 @@ def set_up(*, history: int) -> dict[str, Any]:
 
 def _programs() -> dict[str, list[str]]:
     """The commands by which `manage.py up` runs them, by name."""
-    programs = [up.relay(), *(up.worker(queue) for queue in ("users", "orders", "inventory", "external")), up.web()]
-    return {program.name: [*program.command] for program in programs}
+    return {program.name: [*program.command] for program in up.own_programs()}
 
 
 def _safety() -> dict[str, bool]:

@@ -15,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from project.bus.management import base
 from project.celery import EXTERNAL, SERVICES
-from project.console import bundled_redis
+from project.console import bundled_redis, programs
 from project.console.demo_content import DEMO_ADMIN_EMAIL, DEMO_ADMIN_PASSWORD
 from project.console.processes import Program, Supervisor
 from project.settings import refuse_unsafe_production
@@ -53,10 +53,10 @@ exit codes:
         check_port(settings.PORT)
         check_database()
         self.check()
-        programs = [*redis_programs(), relay(), *(worker(queue) for queue in (*SERVICES, EXTERNAL)), web()]
+        everything = [*redis_programs(), *own_programs()]
         announcement = welcome_text()
         connection.close()
-        Supervisor(programs, cwd=settings.BASE_DIR, announcement=announcement).run()
+        Supervisor(everything, cwd=settings.BASE_DIR, announcement=announcement).run()
 
 
 def check_settings() -> None:
@@ -118,39 +118,21 @@ def redis_programs() -> list[Program]:
     ]
 
 
-def relay() -> Program:
-    """The process that rings the workers."""
-    return Program(name="relay", command=[sys.executable, "manage.py", "relay"])
-
-
-def worker(queue: str) -> Program:
-    """The worker of one queue."""
-    # SQLite has one writer: a second process would only wait for the first.
-    concurrency = 1 if connection.vendor == "sqlite" else 2
-    options = ["-Q", queue, "-n", f"{queue}@%h", "-c", str(concurrency), "--loglevel", "INFO"]
-    # Celery warns root of messages that run code; ours are JSON and cannot.
-    python = [sys.executable, "-W", "ignore:You're running the worker with superuser privileges"]
-    return Program(name=queue, command=[*python, "-m", "celery", "-q", "-A", "project", "worker", *options])
-
-
-def web() -> Program:
-    """The web server."""
-    options = {
-        "--bind": f"{HOST}:{settings.PORT}",
-        "--workers": "2",
-        "--threads": "4",
-        "--graceful-timeout": "4",
-        "--access-logfile": "-",
-        "--access-logformat": "%(m)s %(U)s %(s)s %(M)s ms",
+def own_programs() -> list[Program]:
+    """The relay, a worker for each queue, and the web server."""
+    workers = {
+        queue: programs.worker(queue, app="project", processes=programs.pool_size(connection.vendor))
+        for queue in (*SERVICES, EXTERNAL)
     }
-    # Preloaded: it listens only once the application has been imported, so an answering port means that it works.
-    flags = ["--preload", "--no-control-socket"]
-    words = [word for option in options.items() for word in option]
-    return Program(
-        name="web",
-        command=[sys.executable, "-m", "gunicorn", "project.wsgi", *flags, *words],
-        is_ready=web_answers,
-    )
+    return [
+        Program(name="relay", command=programs.relay()),
+        *(Program(name=queue, command=command) for queue, command in workers.items()),
+        Program(
+            name="web",
+            command=programs.web("project.wsgi", address=f"{HOST}:{settings.PORT}"),
+            is_ready=web_answers,
+        ),
+    ]
 
 
 def web_answers() -> bool:
