@@ -83,13 +83,13 @@ if BROKER_URL.startswith(("redis", "rediss")):
         "health_check_interval": 10,
     }
 # Keep the database connection between tasks (Celery closes it around each one). Undocumented; project/bus/sessions.py
-# owns the risk, which is a connection that a time limit left broken: it closes it after any exception.
+# owns the risk, which is a connection that a time limit left broken or that was lost: it closes those.
 app.conf["CELERY_DB_REUSE_MAX"] = 1_000_000_000
 
 
 @worker_init.connect
 def refuse_unsafe_broker(**_: object) -> None:
-    """A worker does not start on a broker that anyone may write to."""
+    """A worker does not start on a RabbitMQ whose password everybody knows."""
     if BROKER_URL.startswith("amqp"):
         try:
             refuse_unsafe_production()

@@ -237,6 +237,8 @@ SPECTACULAR_SETTINGS = {
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=30),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
+    # Tokens end with the password that they were given for.
+    "CHECK_REVOKE_TOKEN": True,
 }
 
 LOGIN_REDIRECT_URL = "admin:index"
@@ -283,6 +285,7 @@ UNFOLD = {
     "SITE_URL": None,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": ICON}],
     "SIDEBAR": {"navigation": "project.api.admin.menu"},
+    "LOGIN": {"form": "project.api.login.LogInForm"},
     # Teal; dark enough on white for links (600), light enough on black (500).
     "COLORS": {
         "primary": {

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from email.utils import parseaddr
-from smtplib import SMTPRecipientsRefused
+from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from uuid import UUID
 
 from django.conf import settings
@@ -21,7 +21,7 @@ class InvalidUser(InvalidInput):
     """An account cannot be like that."""
 
 
-class RecipientRefused(RuntimeError):
+class MailRefused(RuntimeError):
     """The mail server does not take mail for a user. Names the user by id: addresses stay out of logs."""
 
 
@@ -139,7 +139,7 @@ def send(*, user_id: UUID, key: str, subject: str, text: str) -> None:
         key: the same at every repeat, so that a mail server or client can recognise one by its Message-ID.
 
     Raises:
-        RecipientRefused: the mail server does not take the address.
+        MailRefused: the mail server does not take the address or the mail.
     """
     user = User.objects.filter(pk=user_id).first()
     if user is None:
@@ -151,9 +151,11 @@ def send(*, user_id: UUID, key: str, subject: str, text: str) -> None:
         to=[user.email],
         headers={"Message-ID": f"<{key}@{domain}>"},
     )
+    # What a server answers often repeats the address, and a failure's traceback is stored.
     try:
         message.send()
     except SMTPRecipientsRefused as error:
         codes = ", ".join(str(code) for code, _ in error.recipients.values())
-        # The original error shows the address, and a failure's traceback is stored.
-        raise RecipientRefused(f"the mail server refused the address of user {user_id} (SMTP {codes})") from None
+        raise MailRefused(f"the mail server refused the address of user {user_id} (SMTP {codes})") from None
+    except SMTPResponseException as error:
+        raise MailRefused(f"the mail server refused a mail to user {user_id} (SMTP {error.smtp_code})") from None

@@ -85,3 +85,11 @@ class LocationAdmin(Table):
     search_fields = ("code__startswith",)
     search_help_text = "How a code begins"
     ordering = ("priority", "id")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Location | None = None) -> tuple[str, ...]:
+        """A code is chosen once: files and programs name the place by it."""
+        return ("code",) if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Location | None = None) -> bool:
+        """A place that is closed is made inactive."""
+        return False

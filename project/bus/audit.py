@@ -9,7 +9,7 @@ LONGEST_ACTOR = 100
 
 
 def record(*, actor: str, action: str, request: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
-    """Write down what somebody did, in the transaction of (the last part of) what was done.
+    """Write down what somebody did: in the same transaction, or after the last one of what takes several.
 
     Args:
         actor: an account's id, or the name that the machine knows the person by.

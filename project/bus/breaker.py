@@ -56,8 +56,10 @@ def rest_seconds(*, rests: int) -> float:
 
 def take_trial(*, handler: str, seconds: float) -> bool:
     """Whether the handler's rest is over and this worker may try one delivery; for so many seconds nobody else may."""
+    over = Subscription.objects.filter(handler=handler, rests_until__lte=Now())
+    if not over.exists():
+        return False
     with transaction.atomic():
-        over = Subscription.objects.filter(handler=handler, rests_until__lte=Now())
         # Who waits here for another worker finds that the rest is no longer over.
         ids = list(over.select_for_update().order_by("id").values_list("id", flat=True))
         if ids:

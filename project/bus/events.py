@@ -48,6 +48,8 @@ class EventMeta(msgspec.StructMeta):
         if bases == (msgspec.Struct,):
             return struct  # Event itself
         cls: Any = struct
+        if taken := sorted(namespace.get("__annotations__", {}).keys() & set(Event.__struct_fields__)):
+            raise TypeError(f"{class_name} declares {', '.join(taken)}, which every event has: name its data otherwise")
         if not name:
             raise TypeError(f'{class_name} needs a wire name: class {class_name}(Event, name="service.fact", ...)')
         if name in _registry:

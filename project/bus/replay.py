@@ -3,7 +3,7 @@
 A handler may be called twice for one event, so replaying what was done does no harm; it only costs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -42,9 +42,9 @@ class Replayed:
     still_owed: int
 
 
-def chosen(selection: Selection) -> QuerySet[Event]:
-    """The events that are meant and that somebody is subscribed to who is meant."""
-    events = Event.objects.filter(type__in=subscribers(selection))
+def chosen(selection: Selection, *, types: Collection[str]) -> QuerySet[Event]:
+    """The events of these types that are meant."""
+    events = Event.objects.filter(type__in=types)
     if selection.subject:
         events = events.filter(subject=selection.subject)
     if selection.since is not None:
@@ -84,14 +84,15 @@ def replay(selection: Selection) -> Iterator[Replayed]:
         NotSubscribed: nobody would be owed them.
     """
     by_type = subscribers(selection)
+    meant = chosen(selection, types=by_type)
     events = deliveries = still_owed = 0
     # What is published meanwhile is owed anyway, and there may be no end to it.
-    newest = chosen(selection).order_by("pk").values_list("pk", flat=True).last()
+    newest = meant.order_by("pk").values_list("pk", flat=True).last()
     last = UUID(int=0)
     while newest is not None:
         with transaction.atomic():
             # Locked against pruning, which takes no event that somebody has locked.
-            chunk = chosen(selection).filter(pk__gt=last, pk__lte=newest).order_by("pk")
+            chunk = meant.filter(pk__gt=last, pk__lte=newest).order_by("pk")
             chunk = chunk.select_for_update(no_key=connection.vendor == "postgresql")
             rows = list(chunk.values_list("pk", "type")[:CHUNK])
             if not rows:

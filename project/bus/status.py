@@ -91,10 +91,11 @@ class Failed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Handling:
-    """What became of one event at one handler. `state` is done, discarded, dead, retrying, due or scheduled."""
+    """What became of one event at one handler."""
 
     delivery_id: int
     handler: str
+    #: done, discarded, dead, waiting, retrying, due or scheduled
     state: str
     attempts: int
     #: When it was done, discarded or given up.

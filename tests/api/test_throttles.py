@@ -41,6 +41,14 @@ def test_an_address_cannot_pass_for_another_by_a_header_that_no_proxy_wrote(db, 
     assert log_in(HTTP_X_FORWARDED_FOR="192.0.2.99").status_code == 429
 
 
+def test_behind_one_proxy_the_address_that_it_added_is_counted(db, few, settings):
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": 1}
+    for number in range(2):
+        log_in(HTTP_X_FORWARDED_FOR=f"192.0.2.{number}, 198.51.100.7")
+    assert log_in(HTTP_X_FORWARDED_FOR="192.0.2.99, 198.51.100.7").status_code == 429
+    assert log_in(HTTP_X_FORWARDED_FOR="192.0.2.99, 198.51.100.8").status_code == 401
+
+
 def test_while_the_cache_is_down_everyone_may_pass(db, few, settings, caplog):
     settings.CACHES = {
         "default": {

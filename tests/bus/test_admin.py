@@ -7,10 +7,12 @@ from django.contrib.auth.models import Permission
 from django.db.models.functions import Now
 from django.urls import reverse
 
+from project.bus import dead_letters
 from project.bus.consumer import answer_bell
-from project.bus.models import Delivery, Event, Failure, FailureCount, Receipt, Subscription
+from project.bus.models import AuditEntry, Delivery, Event, Failure, FailureCount, Receipt, Subscription
 from project.bus.outbox import publish
 from tests.bus.events import Pinged
+from tests.bus.hands import make_due, written_down
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def test_a_dead_letter_shows_its_traceback_as_text(admin_client, dead_letter):
         assert reverse("admin:bus_event_change", args=[delivery.event_id]) in page
 
 
-def test_a_dead_letter_is_tried_again_once_its_handler_is_mended(admin_client, dead_letter):
+def test_a_dead_letter_is_tried_again_once_its_handler_is_mended(admin_client, admin_user, dead_letter):
     handler, broken = dead_letter
     delivery = Delivery.objects.get(handler=handler.name)
     broken.clear()
@@ -53,8 +55,8 @@ def test_a_dead_letter_is_tried_again_once_its_handler_is_mended(admin_client, d
         follow=True,
     )
     assert "Due again: 1" in answer.content.decode()
-    # Within a test's transaction PostgreSQL's now() stands still.
-    Delivery.objects.filter(pk=delivery.pk).update(due_at=Now() - timedelta(seconds=60))
+    assert written_down() == (str(admin_user.pk), "retry", {"ids": [delivery.pk]}, {"deliveries": 1})
+    make_due(pk=delivery.pk)
     answer_bell(handler)
     assert not Delivery.objects.filter(pk=delivery.pk).exists()
     assert Receipt.objects.filter(delivery_id=delivery.pk).exists()
@@ -99,7 +101,7 @@ def retry(client, delivery_id):
     return client.post(reverse("admin:bus_delivery_retry", args=[delivery_id]), {"_form_submitted": "True"})
 
 
-def test_a_dead_letter_is_tried_again_from_its_page(admin_client, dead_letter):
+def test_a_dead_letter_is_tried_again_from_its_page(admin_client, admin_user, dead_letter):
     delivery = Delivery.objects.get(handler=dead_letter[0].name)
     page = reverse("admin:bus_delivery_change", args=[delivery.pk])
     button = reverse("admin:bus_delivery_retry", args=[delivery.pk])
@@ -111,6 +113,7 @@ def test_a_dead_letter_is_tried_again_from_its_page(admin_client, dead_letter):
     assert "Due again, now" in admin_client.get(answer["HX-Redirect"]).content.decode()
     after = Delivery.objects.get(pk=delivery.pk)
     assert (after.dead_at, after.attempts) == (None, 0)
+    assert written_down() == (str(admin_user.pk), "retry", {"ids": [delivery.pk]}, {"deliveries": 1})
     assert button not in admin_client.get(page).content.decode()
     assert (
         "Not dead, so left alone" in admin_client.get(retry(admin_client, delivery.pk)["HX-Redirect"]).content.decode()
@@ -125,6 +128,19 @@ def test_to_ask_changes_nothing_and_what_is_done_meanwhile_is_said_to_be(admin_c
     answer = retry(admin_client, 4711)
 
     assert "That delivery is no longer owed." in admin_client.get(answer["HX-Redirect"]).content.decode()
+
+
+def test_many_chosen_dead_letters_are_tried_again_in_chunks(admin_client, dead_letter, monkeypatch):
+    monkeypatch.setattr(dead_letters, "CHUNK", 2)
+    publish(*(Pinged(number=number) for number in range(4)))
+    Delivery.objects.filter(handler=dead_letter[0].name).update(dead_at=Now())
+    ids = list(Delivery.objects.filter(handler=dead_letter[0].name).order_by("pk").values_list("pk", flat=True))
+    choice = {"action": "retry_dead_letters", "_selected_action": ids}
+    answer = admin_client.post(reverse("admin:bus_delivery_changelist"), choice, follow=True)
+    assert f"Due again: {len(ids)}." in answer.content.decode()
+    assert not Delivery.objects.filter(dead_at__isnull=False).exists()
+    asked = [entry.request["ids"] for entry in AuditEntry.objects.order_by("pk")]
+    assert asked == [ids[start : start + 2] for start in range(0, len(ids), 2)]
 
 
 def test_whoever_may_only_look_cannot_have_a_dead_letter_tried_again(client, django_user_model, dead_letter):
@@ -147,17 +163,19 @@ def test_deliveries_are_found_by_their_state_handler_event_and_number(admin_clie
     dead = Delivery.objects.get(handler=dead_letter[0].name)
     publish(Pinged(number=3))
     publish(Pinged(number=4), delay=timedelta(hours=1))
-    due, scheduled = Delivery.objects.filter(handler=handler.name).order_by("pk")
+    publish(Pinged(number=5))
+    due, scheduled, waiting = Delivery.objects.filter(handler=handler.name).order_by("pk")
+    Delivery.objects.filter(pk=waiting.pk).update(waits_for="tests.pinged version 9")
     Delivery.objects.filter(handler=dead_letter[0].name, dead_at=None).update(attempts=1)
     retrying = Delivery.objects.filter(attempts=1, dead_at=None)
-    # Within a test's transaction PostgreSQL's now() stands still.
-    Delivery.objects.filter(pk=due.pk).update(due_at=Now() - timedelta(seconds=60))
+    make_due(pk__in=[due.pk, waiting.pk])
     for query, found in (
         ({"state": "dead"}, {dead.pk}),
         ({"state": "due"}, {due.pk}),
         ({"state": "scheduled"}, {scheduled.pk}),
+        ({"state": "waiting"}, {waiting.pk}),
         ({"state": "retrying"}, {row.pk for row in retrying}),
-        ({"handler": handler.name}, {due.pk, scheduled.pk}),
+        ({"handler": handler.name}, {due.pk, scheduled.pk, waiting.pk}),
         ({"handler": dead.handler}, {dead.pk, *(row.pk for row in retrying)}),
         ({"q": str(dead.event_id)}, {dead.pk}),
         ({"q": str(dead.pk)}, {dead.pk}),

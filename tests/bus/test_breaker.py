@@ -1,12 +1,11 @@
 """A handler that only fails is left to rest, then tried with one delivery."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -18,6 +17,8 @@ from project.bus.outbox import publish
 from project.bus.relay import due_handlers
 from project.bus.status import bus_status
 from tests.bus.events import Pinged, Ponged
+from tests.bus.hands import make_due, until_settled
+from tests.threads import at_once
 
 
 class Mailer:
@@ -43,18 +44,17 @@ def mailer(subscribed):
     return mailer
 
 
-def due_again() -> None:
-    Delivery.objects.filter(dead_at=None).update(due_at=Now() - timedelta(seconds=60))
-
-
 def rest_over() -> None:
     Subscription.objects.filter(rests_until__isnull=False).update(rests_until=Now() - timedelta(seconds=60))
 
 
 def fail_until_it_rests(mailer: Mailer) -> None:
-    while not Subscription.objects.filter(rests_until__isnull=False).exists():
-        due_again()
+    for _ in range(1000):
+        if Subscription.objects.filter(rests_until__isnull=False).exists():
+            return
+        make_due()
         answer_bell(mailer.handler)
+    pytest.fail("it does not rest")
 
 
 def of_mail():
@@ -71,7 +71,7 @@ def test_after_twenty_failures_in_a_row_a_handler_rests_and_is_neither_rung_nor_
     fail_until_it_rests(mailer)
     assert mailer.calls == 20
     assert 20 < rest_in_seconds() <= 30
-    due_again()
+    make_due()
     assert due_handlers() == []
     answer_bell(mailer.handler)
     assert mailer.calls == 20
@@ -85,7 +85,7 @@ def test_when_the_rest_is_over_one_delivery_is_tried_and_its_failure_makes_the_n
     rests = []
     for calls in range(21, 27):
         rest_over()
-        due_again()
+        make_due()
         assert [due.handler for due in due_handlers()] == ["bus.mail"]
         answer_bell(mailer.handler)
         assert mailer.calls == calls
@@ -99,11 +99,11 @@ def test_a_trial_that_succeeds_sets_the_handler_to_work_again(mailer, drain):
     fail_until_it_rests(mailer)
     mailer.down = False
     rest_over()
-    due_again()
+    make_due()
     answer_bell(mailer.handler)
     assert mailer.calls == 21
     assert set(of_mail().values_list("failures", "rests", "rests_until")) == {(0, 0, None)}
-    due_again()
+    make_due()
     drain()
     assert Receipt.objects.count() == 60
 
@@ -113,7 +113,7 @@ def test_a_trial_takes_a_fresh_delivery_before_one_that_failed(mailer):
     fail_until_it_rests(mailer)
     publish(Ponged(number=7))
     rest_over()
-    due_again()
+    make_due()
     mailer.down = False
     answer_bell(mailer.handler)
     assert Receipt.objects.get().event.type == Ponged.wire_name
@@ -141,7 +141,7 @@ def test_a_success_between_makes_the_count_begin_anew(mailer):
     assert set(of_mail().values_list("failures", flat=True)) == {mailer.calls}
     mailer.down = False
     publish(Ponged(number=1))
-    due_again()
+    make_due()
     answer_bell(mailer.handler)
     assert set(of_mail().values_list("failures", "rests_until")) == {(0, None)}
 
@@ -152,9 +152,7 @@ def test_an_event_that_no_retry_can_help_is_nothing_for_the_breaker(subscribed):
 
     handler = subscribed(refuse, Pinged)
     publish(*(Pinged(number=number) for number in range(30)))
-    while Delivery.objects.filter(dead_at=None).exists():
-        answer_bell(handler)
-        due_again()
+    until_settled(handler)
     assert Delivery.objects.filter(dead_at__isnull=False).count() == 30
     assert Subscription.objects.get(handler="bus.refuse").failures == 0
 
@@ -174,8 +172,7 @@ def test_a_release_that_can_read_no_event_makes_twenty_dead_letters_and_not_a_hu
 
     EventRow.objects.update(data={"number": 1})  # the release is mended
     rest_over()
-    while Delivery.objects.filter(dead_at=None).exists():
-        answer_bell(handler)
+    until_settled(handler)
     assert len(done) == 80
 
 
@@ -198,7 +195,7 @@ def test_a_handler_whose_workers_vanish_at_every_event_rests_too(subscribed):
     publish(*(Pinged(number=number) for number in range(30)))
     # As their workers left them: claimed as often as may be, and the lease is over.
     Delivery.objects.update(attempts=2)
-    due_again()
+    make_due()
     for _ in range(30):
         answer_bell(handler)
     assert Delivery.objects.filter(dead_at__isnull=False).count() == 20
@@ -243,7 +240,7 @@ def test_a_person_can_end_a_rest(mailer):
     fail_until_it_rests(mailer)
     assert breaker.close(handlers=["bus.mail"]) == 1
     assert breaker.close(handlers=["bus.mail"]) == 0
-    due_again()
+    make_due()
     assert due_handlers()
 
 
@@ -260,14 +257,7 @@ def test_of_eight_workers_one_gets_the_trial():
         for event_type in ("a", "b", "c")
     )
 
-    def take(_: int) -> bool:
-        try:
-            return breaker.take_trial(handler="bus.mail", seconds=30)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(take, range(8))) == 1
+    assert sum(at_once(*[lambda: breaker.take_trial(handler="bus.mail", seconds=30)] * 8)) == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -276,30 +266,31 @@ def test_failures_that_are_counted_at_once_are_all_counted():
         Subscription(event_type=event_type, handler="bus.mail", queue="bus") for event_type in ("a", "b", "c")
     )
 
-    def fail(_: int) -> None:
-        try:
+    def fail() -> None:
+        for _ in range(3):
             with transaction.atomic():
                 breaker.count_failure(handler="bus.mail", trial=False)
-        finally:
-            connection.close()
 
-    with ThreadPoolExecutor(6) as pool:
-        list(pool.map(fail, range(18)))
+    at_once(*[fail] * 6)
     assert set(of_mail().values_list("failures", "rests_until")) == {(18, None)}
 
 
-STEPS = st.lists(st.sampled_from(["fail", "succeed", "rest is over"]), max_size=80)
+#: Runs of failures, most of them long enough that two make the handler rest, and other steps between.
+STEPS = st.lists(st.tuples(st.sampled_from(["fail", "succeed", "rest is over"]), st.integers(1, 25)), max_size=12).map(
+    lambda runs: [step for step, times in runs for _ in range(times if step == "fail" else 1)]
+)
 
 
 class TestTheBreakerIsThatOfAModel(TestCase):
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     @given(STEPS)
+    @example(["fail"] * 20 + ["rest is over", "fail", "rest is over", "succeed"])
     def test_over_any_steps(self, steps):
         """The model: failures and rests in a row, and whether it rests; a step that cannot come is passed over."""
         Subscription.objects.create(event_type="a", handler="bus.mail", queue="bus")
         failures = rests = 0
         state = "closed"
-        for step in steps * 3:
+        for step in steps:
             trial = state == "half-open" and breaker.take_trial(handler="bus.mail", seconds=30)
             if step == "rest is over" and state == "open":
                 rest_over()

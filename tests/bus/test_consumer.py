@@ -5,24 +5,13 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
-from django.db.models.functions import Now
 
 from project.bus import claims, consumer, endings, sessions
 from project.bus.consumer import BATCH, SINGLES, PermanentError, answer_bell, idempotency_key, subscribe
 from project.bus.models import Delivery, Event, Failure, Receipt, Subscription
 from project.bus.outbox import publish
 from tests.bus.events import Pinged, Ponged
-
-
-def make_due() -> None:
-    """Let the backoff and the lease of whatever waits be over."""
-    Delivery.objects.filter(dead_at=None).update(due_at=Now() - timedelta(seconds=1))
-
-
-def until_settled(handler) -> None:
-    while Delivery.objects.filter(dead_at=None).exists():
-        make_due()
-        answer_bell(handler)
+from tests.bus.hands import make_due, until_settled
 
 
 def recorder(seen: list) -> Callable:

@@ -11,7 +11,7 @@ from project.bus.consumer import PermanentError, answer_bell
 from project.bus.models import Delivery, Event, FailureCount, Receipt
 from project.bus.outbox import publish
 from tests.bus.events import Pinged
-from tests.bus.hands import by_hand, refused, written_down
+from tests.bus.hands import by_hand, make_due, refused, written_down
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_they_are_tried_again_with_all_their_attempts_once_the_handler_is_mended
     assert by_hand("dead_letters", "retry", "--handler", handler.name).endswith("6 are due now.\n")
     assert set(Delivery.objects.values_list("attempts", "dead_at")) == {(0, None)}
     assert written_down() == ("ann", "retry", {"handler": handler.name}, {"deliveries": 6})
-    Delivery.objects.update(due_at=Now() - timedelta(seconds=60))
+    make_due()
     answer_bell(handler)
     assert Receipt.objects.filter(outcome="done").count() == 6
 
@@ -144,7 +144,7 @@ def test_what_waits_is_asked_for_at_once_when_it_is_retried(waiting):
 
 def test_what_a_worker_of_the_newer_release_has_in_hand_waits_no_more_and_is_left_to_it(waiting):
     handler, newer = waiting
-    Delivery.objects.filter(pk__in=newer).update(due_at=Now() - timedelta(seconds=1))
+    make_due(pk__in=newer)
     assert len(claim_fresh(handler=handler, limit=10, durable=False)) == 2
     assert "None of these is a waiting delivery" in refused("dead_letters", "discard", str(newer[0]), "--waiting")
     assert dead_letters.discard(delivery_ids=newer, waiting=True) == 0

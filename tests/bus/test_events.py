@@ -57,6 +57,8 @@ def test_an_event_type_needs_a_wire_name_of_its_own_and_a_subject_among_its_fiel
         type(Event)("Nameless", (Event,), {"__annotations__": {"x": int}}, subject="x")
     with pytest.raises(TypeError, match="Pinged"):
         type(Event)("Again", (Event,), {"__annotations__": {"x": int}}, name="tests.pinged", subject="x")
+    with pytest.raises(TypeError, match="Timed declares time"):
+        type(Event)("Timed", (Event,), {"__annotations__": {"time": "int", "number": "int"}}, name="tests.timed")
     with pytest.raises(TypeError, match="subject"):
         type(Event)("Aimless", (Event,), {"__annotations__": {"x": int}}, name="tests.aimless", subject="id")
 

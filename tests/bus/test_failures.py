@@ -1,12 +1,9 @@
 """Failures with one signature are a count and the latest few."""
 
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import connection, transaction
-from django.db.models.functions import Now
+from django.db import transaction
 
 from project.bus import failures, journal
 from project.bus.consumer import answer_bell
@@ -14,11 +11,19 @@ from project.bus.failures import KEPT, signature_of, write_failure
 from project.bus.models import Delivery, Failure, FailureCount, Subscription
 from project.bus.outbox import publish
 from tests.bus.events import Pinged
+from tests.bus.hands import make_due
+from tests.threads import at_once
 
 
-def fail_in(seconds: float = 1) -> None:
-    Delivery.objects.filter(dead_at=None).update(due_at=Now() - timedelta(seconds=seconds))
-    Subscription.objects.update(failures=0, rests=0, rests_until=None)
+def fail_until_dead(handler) -> None:
+    """Have all that is owed tried without a rest between."""
+    for _ in range(1000):
+        if not Delivery.objects.filter(dead_at=None).exists():
+            return
+        answer_bell(handler)
+        make_due()
+        Subscription.objects.update(failures=0, rests=0, rests_until=None)
+    pytest.fail("still owed")
 
 
 def test_many_failures_of_one_kind_are_a_count_and_the_latest_few(subscribed):
@@ -27,9 +32,7 @@ def test_many_failures_of_one_kind_are_a_count_and_the_latest_few(subscribed):
 
     handler = subscribed(never, Pinged, attempts=2)
     publish(*(Pinged(number=number) for number in range(30)))
-    while Delivery.objects.filter(dead_at=None).exists():
-        answer_bell(handler)
-        fail_in()
+    fail_until_dead(handler)
     count = FailureCount.objects.get()
     assert (count.handler, count.count) == ("bus.never", 30)
     assert count.first_at <= count.last_at
@@ -70,9 +73,7 @@ def test_a_dead_letter_whose_own_traceback_is_gone_leads_to_the_latest_of_its_ki
 
     handler = subscribed(never, Pinged, attempts=2)
     publish(*(Pinged(number=number) for number in range(KEPT + 5)))
-    while Delivery.objects.filter(dead_at=None).exists():
-        answer_bell(handler)
-        fail_in()
+    fail_until_dead(handler)
     for delivery in Delivery.objects.all():
         assert "ValueError: no" in journal.failures(delivery.pk)[0].traceback
 
@@ -89,8 +90,8 @@ def test_errors_at_other_places_of_other_classes_or_handlers_are_counted_apart()
 
 @pytest.mark.django_db(transaction=True)
 def test_failures_written_at_once_are_all_counted():
-    def write(number: int) -> None:
-        try:
+    def write() -> None:
+        for number in range(5):
             with transaction.atomic():
                 write_failure(
                     delivery_id=number,
@@ -101,10 +102,7 @@ def test_failures_written_at_once_are_all_counted():
                     signature="s",
                     traceback="...",
                 )
-        finally:
-            connection.close()
 
-    with ThreadPoolExecutor(6) as pool:
-        list(pool.map(write, range(40)))
+    at_once(*[write] * 8)
     assert FailureCount.objects.get().count == 40
     assert Failure.objects.count() == failures.KEPT

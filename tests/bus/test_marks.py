@@ -14,6 +14,7 @@ from project.bus.models import Delivery, Receipt
 from project.bus.outbox import publish
 from project.bus.relay import Scan, due_handlers
 from tests.bus.events import Pinged
+from tests.bus.hands import make_due
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -82,7 +83,7 @@ def test_while_full_scans_are_slow_a_second_try_is_looked_for_from_its_mark(subs
     handler = subscribed(refuse_once, Pinged)
     published_at(-30)
     answer_bell(handler)
-    Delivery.objects.update(due_at=Now() - timedelta(seconds=60))
+    make_due()
     answer_bell(handler)
     assert len(tried) == 1, "what lies before the mark was looked for"
     Delivery.objects.update(due_at=Now())

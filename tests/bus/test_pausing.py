@@ -12,7 +12,7 @@ from project.bus.registry import handlers
 from project.bus.relay import due_handlers
 from project.bus.status import bus_status
 from tests.bus.events import Pinged
-from tests.bus.hands import by_hand, refused, written_down
+from tests.bus.hands import by_hand, make_due, refused, written_down
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def handler(subscribed):
 def test_a_paused_handler_is_given_nothing_and_everything_once_it_is_resumed(handler):
     assert "They pause. 0 deliveries wait." in by_hand("pause", handler.name)
     publish(*(Pinged(number=number) for number in range(5)))
-    Delivery.objects.update(due_at=Now() - timedelta(seconds=60))
+    make_due()
     assert due_handlers() == []
     answer_bell(handler)
     assert Delivery.objects.filter(attempts=0).count() == 5
@@ -62,7 +62,7 @@ def test_a_handler_is_retired_once_nothing_is_owed_to_it_or_what_is_may_be_given
     assert set(Receipt.objects.values_list("outcome", flat=True)) == {"discarded"}
     publish(Pinged(number=3))
     assert not Delivery.objects.exists()
-    assert written_down()[1:3] == ("retire", {"handler": handler.name, "discard": True})
+    assert written_down()[1:3] == ("retire", {"handler": handler.name, "type": "", "discard": True})
     monkeypatch.undo()
 
 

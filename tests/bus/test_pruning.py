@@ -1,6 +1,5 @@
 """Pruning: what is old and settled goes, whatever is owed stays."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import islice
 from uuid import UUID
@@ -15,7 +14,8 @@ from project.bus.consumer import PermanentError, answer_bell
 from project.bus.models import Delivery, Event, Failure, FailureCount, Receipt
 from project.bus.outbox import publish
 from tests.bus.events import Pinged
-from tests.bus.hands import by_hand, refused, written_down
+from tests.bus.hands import by_hand, make_due, refused, written_down
+from tests.threads import at_once
 
 DAYS = timedelta(days=31)
 
@@ -42,7 +42,7 @@ def handler(subscribed):
 def handle(handler, *numbers: int) -> None:
     publish(*(Pinged(number=number) for number in numbers))
     answer_bell(handler)
-    Delivery.objects.filter(dead_at=None).update(due_at=Now() - timedelta(seconds=60))
+    make_due()
     answer_bell(handler)
 
 
@@ -115,7 +115,7 @@ def test_wrong_arguments_change_nothing(db, words):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
 def test_pruning_and_replaying_at_once_leave_no_delivery_without_its_event(subscribed):
-    handler = subscribed(lambda events: None, Pinged, batch=True)
+    subscribed(lambda events: None, Pinged, batch=True)
     first = uuid7().int - (int(DAYS.total_seconds() * 1000) << 80)
     Event.objects.bulk_create(
         Event(
@@ -129,27 +129,16 @@ def test_pruning_and_replaying_at_once_leave_no_delivery_without_its_event(subsc
         for number in range(3000)
     )
 
-    def prune(_: int) -> int:
-        try:
-            *_, gone = [pruning.Pruned(), *pruning.prune(keep=timedelta(days=30), chunk=50)]
-            return gone.events
-        finally:
-            connection.close()
+    def prune() -> int:
+        *_, gone = [pruning.Pruned(), *pruning.prune(keep=timedelta(days=30), chunk=50)]
+        return gone.events
 
-    def owe(_: int) -> int:
-        try:
-            selection = replay.Selection(type=Pinged.wire_name)
-            *_, done = [replay.Replayed(events=0, deliveries=0, still_owed=0), *replay.replay(selection)]
-            return done.deliveries
-        finally:
-            connection.close()
+    def owe() -> int:
+        selection = replay.Selection(type=Pinged.wire_name)
+        *_, done = [replay.Replayed(events=0, deliveries=0, still_owed=0), *replay.replay(selection)]
+        return done.deliveries
 
-    with ThreadPoolExecutor(4) as pool:
-        work = [pool.submit(job, 0) for job in (prune, owe, prune, owe)]
-        gone, owed, gone_too, owed_too = (job.result(timeout=60) for job in work)
+    gone, owed, gone_too, owed_too = at_once(prune, owe, prune, owe)
     assert gone + gone_too + Event.objects.count() == 3000
     assert owed + owed_too == Delivery.objects.count()
     assert not Delivery.objects.exclude(event_id__in=Event.objects.values("pk")).exists()
-    with transaction.atomic():
-        Delivery.objects.all().delete()
-    assert handler

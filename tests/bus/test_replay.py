@@ -8,10 +8,10 @@ from django.db.models.functions import Now
 
 from project.bus import replay
 from project.bus.consumer import answer_bell
-from project.bus.models import Delivery, Event, Receipt
+from project.bus.models import Delivery, Event, Receipt, Subscription
 from project.bus.outbox import publish
 from tests.bus.events import Pinged, Ponged
-from tests.bus.hands import by_hand, refused, written_down
+from tests.bus.hands import by_hand, make_due, refused, written_down
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def handled(subscribed):
 
 
 def answer(handler) -> None:
-    Delivery.objects.update(due_at=Now() - timedelta(seconds=60))
+    make_due()
     answer_bell(handler)
 
 
@@ -92,6 +92,15 @@ def test_a_replay_ends_although_events_go_on_being_published(handled, monkeypatc
         events.append(step.events)
         publish(Pinged(number=100))
     assert events == [10, 20]
+
+
+def test_a_replay_passes_over_types_that_somebody_subscribes_to_meanwhile(handled, subscribed, monkeypatch):
+    monkeypatch.setattr(replay, "CHUNK", 10)
+    Subscription.objects.filter(event_type="tests.ponged").update(active=False)
+    steps = replay.replay(replay.Selection())
+    assert next(steps).events == 10
+    Subscription.objects.update(active=True)
+    assert [step.events for step in steps] == [20]
 
 
 def test_nothing_is_done_unless_it_is_said_which_and_to_somebody_who_is_subscribed(handled):

@@ -28,6 +28,12 @@ def session() -> Iterator[BaseDatabaseWrapper]:
         connection_created.disconnect(dispatch_uid="project.bus.sessions")
 
 
+def shown(session: BaseDatabaseWrapper, name: str) -> tuple[str]:
+    with session.cursor() as cursor:
+        cursor.execute(f"SHOW {name}")
+        return cursor.fetchone()
+
+
 def sooner(session: BaseDatabaseWrapper, *names: str) -> None:
     """Make time-outs a hundred times as short, so that nobody waits for them; one that is off stays off."""
     with session.cursor() as cursor:
@@ -37,7 +43,20 @@ def sooner(session: BaseDatabaseWrapper, *names: str) -> None:
             )
 
 
+def test_in_no_process_may_a_transaction_idle_for_long():
+    made = connections["default"].copy()
+    try:
+        assert shown(made, "idle_in_transaction_session_timeout") == ("30s",)
+    finally:
+        made.close()
+
+
+def test_in_a_worker_a_transaction_may_idle_for_a_moment_only(session):
+    assert shown(session, "idle_in_transaction_session_timeout") == ("5s",)
+
+
 def test_who_waits_for_a_lock_gives_up_within_ten_seconds(session):
+    assert shown(session, "lock_timeout") == ("10s",)
     sooner(session, "lock_timeout")
     with connection.cursor() as other, session.cursor() as waiting:
         other.execute("SELECT pg_advisory_lock(42)")
@@ -48,6 +67,7 @@ def test_who_waits_for_a_lock_gives_up_within_ten_seconds(session):
 
 
 def test_a_statement_ends_within_thirty_seconds(session):
+    assert shown(session, "statement_timeout") == ("30s",)
     sooner(session, "statement_timeout")
     with session.cursor() as cursor, pytest.raises(OperationalError, match="statement timeout"):
         cursor.execute("SELECT pg_sleep(2)")

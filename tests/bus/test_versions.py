@@ -15,6 +15,7 @@ from project.bus.models import Event as EventRow
 from project.bus.outbox import publish
 from project.bus.status import bus_status
 from tests.bus.events import Pinged
+from tests.bus.hands import make_due
 
 
 @pytest.fixture
@@ -43,10 +44,6 @@ def owe(handler) -> None:
     Delivery.objects.create(event=EventRow.objects.get(), handler=handler.name, due_at=Now() - timedelta(seconds=60))
 
 
-def again() -> None:
-    Delivery.objects.update(due_at=Now() - timedelta(seconds=60))
-
-
 def test_an_old_event_is_handled_by_a_new_release_through_its_upcasters(released, subscribed):
     publish(Pinged(number=3))
     newest = released(3, {"count": int, "unit": str})
@@ -71,7 +68,7 @@ def test_a_newer_event_waits_visibly_and_uncounted_for_a_release_that_knows_it(s
     EventRow.objects.filter(pk=newer.pk).update(version=2, data={"count": 1})
     for _ in range(10):
         answer_bell(handler)
-        again()
+        make_due()
     assert seen == [0, 2]
     waiting = Delivery.objects.get()
     assert (waiting.attempts, waiting.waits_for, waiting.dead_at) == (0, "tests.pinged version 2", None)

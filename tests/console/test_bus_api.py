@@ -11,6 +11,8 @@ from project.bus.models import Delivery, Receipt
 from project.bus.outbox import publish
 from project.events import OrderConfirmed, OrderPlaced
 from tests.api.clients import assert_problem, client_of, new_user
+from tests.bus.hands import written_down
+from users.models import User
 
 pytestmark = pytest.mark.django_db
 EVENTS = "/api/v1/events/"
@@ -85,12 +87,14 @@ def test_an_event_shows_what_became_of_it_at_each_handler(operator, subscribed, 
 
 
 def test_deliveries_are_filtered_by_state_handler_and_event(operator):
-    due, scheduled, retrying, dead = confirmed(4)
+    due, scheduled, retrying, waiting, dead = confirmed(5)
     handler = Delivery.objects.filter(event_id=due.id).values_list("handler", flat=True)[0]
     Delivery.objects.filter(event_id=scheduled.id).update(due_at="2999-01-01T00:00:00Z")
     Delivery.objects.filter(event_id=retrying.id).update(attempts=2)
+    Delivery.objects.filter(event_id=waiting.id).update(waits_for="orders.order_confirmed version 9")
     Delivery.objects.filter(event_id=dead.id).update(attempts=8, dead_at="2026-01-01T00:00:00Z")
-    for state, event in (("due", due), ("scheduled", scheduled), ("retrying", retrying), ("dead", dead)):
+    states = {"due": due, "scheduled": scheduled, "retrying": retrying, "waiting": waiting, "dead": dead}
+    for state, event in states.items():
         found = rows(operator, DELIVERIES, state=state, handler=handler)
         assert [(row["event_id"], row["state"], row["handler"]) for row in found] == [(str(event.id), state, handler)]
         assert {row["state"] for row in rows(operator, DELIVERIES, event_id=str(event.id))} == {state}
@@ -124,6 +128,8 @@ def test_a_dead_letter_shows_its_tracebacks_is_tried_again_and_is_then_shown_as_
     answer = operator.post(f"{DELIVERIES}retry/", {"ids": [dead["id"], dead["id"], 10**15]})
     assert answer.status_code == 200
     assert answer.json() == {"retried": 1, "left_alone": 1}
+    actor = User.objects.get(is_superuser=True).pk
+    assert written_down() == (str(actor), "retry", {"ids": [dead["id"], 10**15]}, {"deliveries": 1})
     again = operator.get(f"{DELIVERIES}{dead['id']}/").json()
     assert (again["state"], again["attempts"], again["ended_at"]) == ("due", 0, None)
     drain()

@@ -141,6 +141,13 @@ def test_with_debug_on_it_makes_an_admin_and_prints_how_to_log_in(settings, clie
     assert client.get("/admin/").status_code == 200
 
 
+def test_a_shop_that_has_an_administrator_gets_none_whose_password_everybody_knows(settings):
+    settings.DEBUG = True
+    User.objects.create_superuser("root@example.org", "correct horse battery")
+    assert DEMO_ADMIN_EMAIL not in demo_data()
+    assert not User.objects.filter(email=DEMO_ADMIN_EMAIL).exists()
+
+
 def test_an_account_of_the_admins_address_is_left_alone(settings):
     settings.DEBUG = True
     User.objects.create_user(DEMO_ADMIN_EMAIL, "something else entirely")

@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from inventory import operations
-from inventory.models import Allocation, Movement, Product, Reservation, Stock
+from inventory.models import Allocation, Location, Movement, Product, Reservation, Stock
 from project.events import ProductChanged
 from tests.inventory.helpers import figures, placed, stocked
 
@@ -58,6 +58,20 @@ def test_a_product_cannot_be_deleted(admin_client):
     product = stocked("MUG", north=0)
 
     assert admin_client.post(reverse("admin:inventory_product_delete", args=[product.pk])).status_code == 403
+
+
+def test_a_location_is_added_and_closed(admin_client):
+    form = {"code": "west", "name": "West", "priority": "3"}
+
+    assert admin_client.post(reverse("admin:inventory_location_add"), form | {"active": "on"}).status_code == 302
+    location = Location.objects.get()
+    assert (location.code, location.name, location.priority, location.active) == ("west", "West", 3, True)
+
+    address = reverse("admin:inventory_location_change", args=[location.pk])
+    assert admin_client.post(address, form | {"code": "east"}).status_code == 302
+    location.refresh_from_db()
+    assert (location.code, location.active) == ("west", False), "a code is chosen once"
+    assert admin_client.post(reverse("admin:inventory_location_delete", args=[location.pk])).status_code == 403
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -2,37 +2,19 @@
 
 import random
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from threading import Barrier
 
 import pytest
-from django.db import connection
 
 from inventory import operations
 from inventory.models import Allocation
 from project.api.errors import InvalidInput
 from tests.inventory.helpers import assert_ledger_holds, cancelled, figures, placed, stocked
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PROCESSES = 4
-
-
-def side_by_side(*work: Callable[[], None]) -> None:
-    """Begin all at one moment, wait until all have ended, and raise what any of them raised."""
-    start = Barrier(len(work))
-
-    def run(task: Callable[[], None]) -> None:
-        try:
-            start.wait(timeout=30)
-            task()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(work)) as pool:
-        for future in [pool.submit(run, task) for task in work]:
-            future.result(timeout=90)
 
 
 def in_batches(events: Sequence, size: int, handle: Callable[[Sequence], None]) -> Callable[[], None]:
@@ -56,7 +38,7 @@ def test_200_orders_at_once_for_50_units_get_exactly_50(size):
     stocked("MUG", north=30, south=20)
     orders = [placed(MUG=1) for _ in range(200)]
 
-    side_by_side(*(in_batches(orders[number::PROCESSES], size, reserve) for number in range(PROCESSES)))
+    at_once(*(in_batches(orders[number::PROCESSES], size, reserve) for number in range(PROCESSES)))
 
     assert Allocation.objects.filter(state="reserved").count() == 50
     assert Allocation.objects.filter(state="rejected").count() == 150
@@ -69,7 +51,7 @@ def test_the_same_orders_at_once_in_several_processes_are_reserved_once():
     orders = [placed(MUG=2) for _ in range(60)]
     shuffled = [random.sample(orders, len(orders)) for _ in range(PROCESSES)]
 
-    side_by_side(*(in_batches(events, 20, reserve) for events in shuffled))
+    at_once(*(in_batches(events, 20, reserve) for events in shuffled))
 
     assert figures("MUG", "north") == (1_000, 120)
     assert_ledger_holds()
@@ -90,7 +72,7 @@ def test_crossed_orders_cancels_and_transfers_all_end(size):
                 with suppress(InvalidInput):  # all that is there may be reserved
                     operations.transfer_stock(sku=sku, source="south", target="north", quantity=1, reason="closer")
 
-    side_by_side(
+    at_once(
         in_batches(orders[:80], size, reserve),
         in_batches(orders[40:][::-1], size, reserve),
         in_batches([cancelled(order) for order in called_off], size, release),

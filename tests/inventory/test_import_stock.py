@@ -13,7 +13,7 @@ from orders.models import CatalogueItem
 from project.events import ProductChanged
 from tests.inventory.helpers import assert_ledger_holds, figures, placed, stocked
 from tests.inventory.imports import HEADER, Imported, everything
-from tests.inventory.test_concurrency import side_by_side
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -199,7 +199,7 @@ def test_files_imported_at_once_that_add_the_same_products_are_each_received_in_
         for _ in range(10):
             operations.reserve_stock(orders=[placed(MUG=1)])
 
-    side_by_side(*(importing(number) for number in range(3)), reserving)
+    at_once(*(importing(number) for number in range(3)), reserving)
 
     assert Product.objects.filter(sku__in=skus).count() == 40
     assert {figures(sku, place) for sku in skus for place in ("north", "south")} == {(9, 0)}

@@ -197,12 +197,20 @@ def test_pages_miss_nothing_and_repeat_nothing(staff, address):
     assert len(pages) == 5
 
 
-@pytest.mark.parametrize("cursor", ["cD14", "cD0tMQ==", "cD05OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5", "cD0lMDA=", "cD0xLjU="])
-def test_a_forged_cursor_of_a_numbered_list_is_no_error_of_ours(staff, cursor):
+@pytest.mark.parametrize("cursor", ["cD14", "cD0lMDA=", "cD0xLjU="], ids=["p=x", "p=%00", "p=1.5"])
+def test_a_forged_cursor_of_a_numbered_list_is_refused_by_name(staff, cursor):
     stocked("MUG", north=1)
-    response = staff.get(MOVEMENTS, {"cursor": cursor})
-    if response.status_code != 200:  # a number beyond the ends is an empty or a full page
-        assert_problem(response, 400, "cursor")
+    assert_problem(staff.get(MOVEMENTS, {"cursor": cursor}), 400, "cursor")
+
+
+@pytest.mark.parametrize(
+    ("cursor", "quantities"),
+    [("cD0tMQ==", []), ("cD05OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5", [(1,)])],
+    ids=["p=-1", "p=9999999999999999999999999"],
+)
+def test_a_forged_cursor_beyond_the_ends_of_a_numbered_list_is_an_empty_or_a_full_page(staff, cursor, quantities):
+    stocked("MUG", north=1)
+    assert seen(staff, MOVEMENTS, "on_hand_delta", cursor=cursor) == quantities
 
 
 def test_an_order_of_ids_is_the_order_of_a_ledger(staff):

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from tests.api.clients import new_user
+from tests.api.clients import assert_problem, client_of, new_user
 from users.models import User
 from users.operations import register_user
 
@@ -51,6 +51,15 @@ def test_a_password_can_be_set(staff):
     form = {"usable_password": "true", "password1": "another good one", "password2": "another good one"}
     assert staff.post(path, form).status_code == 302
     assert User.objects.get(pk=user.pk).check_password("another good one")
+
+
+def test_who_is_made_inactive_gets_no_token_any_more(staff):
+    user = register_user(email="ann@example.org", password=PASSWORD, name="Ann")
+    login = {"email": user.email, "password": PASSWORD}
+    assert client_of().post("/api/v1/auth/token/", login).status_code == 200
+    form = {"email": user.email, "name": user.name}  # a box that is not ticked is not sent
+    assert staff.post(f"/admin/users/user/{user.pk}/change/", form).status_code == 302
+    assert_problem(client_of().post("/api/v1/auth/token/", login), 401)
 
 
 def test_the_list_costs_the_same_however_long(staff, django_assert_num_queries, django_assert_max_num_queries):

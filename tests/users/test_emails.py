@@ -2,7 +2,7 @@
 
 import logging
 from functools import partial
-from smtplib import SMTPRecipientsRefused
+from smtplib import SMTPDataError, SMTPRecipientsRefused
 from typing import Never
 from uuid import UUID, uuid4
 
@@ -25,17 +25,15 @@ def tell(*events) -> None:
 
 
 @pytest.fixture
-def ann(settings, drain, mailoutbox) -> User:
+def ann(drain, mailoutbox) -> User:
     """Somebody whose welcome is over."""
-    settings.WELCOME_SKU = ""
     user = new_user()
     drain()
     mailoutbox.clear()
     return user
 
 
-def test_a_new_user_is_welcomed(settings, drain, mailoutbox):
-    settings.WELCOME_SKU = ""
+def test_a_new_user_is_welcomed(drain, mailoutbox):
     user = new_user()
     drain()
     (mail,) = mailoutbox
@@ -96,6 +94,18 @@ def test_no_address_is_logged_or_stored_when_the_mail_server_refuses_it(ann, dra
         assert ann.email not in failure.error + failure.traceback
     assert ann.email not in caplog.text
     assert Delivery.objects.filter(handler="users.email_confirmation", dead_at=None).exists(), "it is tried again"
+
+
+def test_no_address_is_stored_when_the_mail_server_repeats_it_in_its_answer(ann, drain, monkeypatch):
+    def refuse(message: EmailMessage) -> Never:
+        raise SMTPDataError(554, f"<{message.to[0]}> rejected".encode())
+
+    monkeypatch.setattr(EmailMessage, "send", refuse)
+    tell(OrderConfirmed(order_id=ORDER, customer_id=ann.pk))
+    drain()
+    failure = Failure.objects.latest("id")
+    assert "SMTP 554" in failure.error
+    assert ann.email not in failure.error + failure.traceback
 
 
 def test_events_carry_ids_only(published):

@@ -202,8 +202,9 @@ class DeliveryAdmin(ReadOnlyTable):
     @admin.action(description="Try dead letters again", permissions=["retry"])
     def retry_dead_letters(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         """Owe the chosen dead letters again."""
-        ids = list(queryset.values_list("pk", flat=True))
-        retried = retry_by(request, ids=ids)
+        ids = list(queryset.order_by("pk").values_list("pk", flat=True))
+        chunks = (ids[start : start + dead_letters.CHUNK] for start in range(0, len(ids), dead_letters.CHUNK))
+        retried = sum(retry_by(request, ids=chunk) for chunk in chunks)
         if retried:
             self.message_user(request, f"Due again: {retried}.", messages.SUCCESS)
         if retried < len(ids):

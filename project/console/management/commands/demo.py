@@ -109,7 +109,7 @@ def running_system(environment: Mapping[str, str], *, log: Path) -> Iterator[htt
         DemoFailed: it does not start or does not stop.
     """
     run("migrate", "--verbosity", "0", environment=environment)
-    run("demo_data", environment=environment)
+    run("demo_data", environment={**environment, "DEBUG": "0"})  # without its admin, whom nobody needs here
     with log.open("wb") as output:
         up = start_process(
             [sys.executable, "manage.py", "up"], cwd=settings.BASE_DIR, environment=environment, output=output.fileno()
