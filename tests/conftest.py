@@ -19,6 +19,8 @@ from project.bus.models import Event as EventRow
 from project.bus.models import Subscription
 from project.bus.registry import Handler, handlers
 from project.bus.relay import due_handlers
+from tests.faults.brokers import Rabbit
+from tests.services import need_rabbitmq
 from tests.system import System, running
 
 #: The tests that share one cluster of processes, and those that share another.
@@ -45,6 +47,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 def _no_welcome_orders(settings: Any) -> None:
     """Whatever this checkout's `make run` chose: a test that wants welcome orders says so."""
     settings.WELCOME_SKU = ""
+
+
+@pytest.fixture(autouse=True)
+def _no_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever runs in this checkout, and whatever BROKER_URL says: a test that wants a broker starts one."""
+    monkeypatch.setattr(current_app.conf, "broker_url", "redis+socket:///nowhere/redis.sock")
 
 
 @pytest.fixture(autouse=True)
@@ -87,9 +95,13 @@ def drain(db: None) -> Callable[[], None]:
     """Handle all that is due in this process, as workers would, until nothing is."""
 
     def drain() -> None:
-        while due := [d for d in due_handlers() if d.handler in handlers]:
+        for _ in range(1000):
+            due = [d for d in due_handlers() if d.handler in handlers]
+            if not due:
+                return
             for d in due:
                 answer_bell(handlers[d.handler])
+        pytest.fail(f"still owed: {due}")
 
     return drain
 
@@ -148,6 +160,15 @@ def _trigger_statements() -> tuple[list[str], list[str]]:
         cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
         triggers = cursor.fetchall()
         return [f"DROP TRIGGER {name}" for name, _ in triggers], [sql for _, sql in triggers]
+
+
+@pytest.fixture
+def rabbit(tmp_path: Path) -> Iterator[Rabbit]:
+    """A virtual host of one's own. A test names it before `system`, whose processes are then gone before it is."""
+    need_rabbitmq()
+    broker = Rabbit(tmp_path)
+    yield broker
+    broker.close()
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ CONTROLS = [
         file="project/bus/consumer.py",
         old="mine = finish(claims=[claim for claim, _ in readable])",
         new="mine = {claim.delivery_id for claim, _ in readable}",
-        tests="tests/bus/test_consumer.py",
+        tests="tests/bus/test_consumer.py::test_a_delivery_that_is_handled_becomes_a_receipt_of_the_same_id",
         postgresql=True,
     ),
     Control(
@@ -49,7 +49,7 @@ CONTROLS = [
         old="SET attempts = 1, due_at",
         new="SET attempts = 0, due_at",
         times=2,
-        tests="tests/bus/test_consumer.py",
+        tests="tests/bus/test_consumer.py::test_a_delivery_whose_worker_vanishes_each_time_is_a_dead_letter_that_says_so",
         postgresql=True,
     ),
     Control(
@@ -57,7 +57,7 @@ CONTROLS = [
         file="project/bus/claims.py",
         old="if due.attempts >= handler.attempts:",
         new="if due.attempts < 0:",
-        tests="tests/bus/test_consumer.py",
+        tests="tests/bus/test_consumer.py::test_a_delivery_whose_worker_vanishes_each_time_is_a_dead_letter_that_says_so",
         postgresql=True,
     ),
     Control(
@@ -65,22 +65,29 @@ CONTROLS = [
         file="project/bus/endings.py",
         old="_change(claims, due_at=Now())",
         new="_change(claims, due_at=Now(), attempts=0)",
-        tests="tests/bus/test_consumer.py",
+        tests="tests/bus/test_consumer.py::test_the_neighbours_of_a_bad_event_do_not_wait_for_their_second_try",
     ),
     Control(
         name="the fence on failure writes",
         file="project/bus/endings.py",
         old="still_ours = Delivery.objects.filter(pk=claim.delivery_id, attempts=claim.attempts, dead_at=None)",
         new="still_ours = Delivery.objects.filter(pk=claim.delivery_id)",
-        tests="tests/bus/test_consumer.py",
+        tests="tests/bus/test_consumer.py::test_a_claim_that_was_taken_over_changes_nothing_any_more",
     ),
     Control(
-        name="the lock order",
+        name="the lock order of reserving",
         file="inventory/operations/reservations.py",
-        old="ORDER BY stock.id",
-        new="ORDER BY -stock.id",
-        times=2,
-        tests="tests/inventory/test_lock_order.py",
+        old="location.active\n        ORDER BY stock.id",
+        new="location.active\n        ORDER BY -stock.id",
+        tests="tests/inventory/test_lock_order.py::test_reserving_locks_stock_by_id",
+        postgresql=True,
+    ),
+    Control(
+        name="the lock order of releasing",
+        file="inventory/operations/reservations.py",
+        old='"bigint")}\n        ORDER BY stock.id',
+        new='"bigint")}\n        ORDER BY -stock.id',
+        tests="tests/inventory/test_lock_order.py::test_releasing_locks_stock_by_id",
         postgresql=True,
     ),
     Control(
@@ -96,7 +103,7 @@ CONTROLS = [
         file="project/bus/sessions.py",
         old="SET lock_timeout = '10s'",
         new="SET lock_timeout = 0",
-        tests="tests/bus/test_sessions.py",
+        tests="tests/bus/test_sessions.py::test_who_waits_for_a_lock_gives_up_within_ten_seconds",
         postgresql=True,
     ),
     Control(
@@ -104,7 +111,7 @@ CONTROLS = [
         file="project/bus/sessions.py",
         old="SET statement_timeout = '30s'",
         new="SET statement_timeout = 0",
-        tests="tests/bus/test_sessions.py",
+        tests="tests/bus/test_sessions.py::test_a_statement_ends_within_thirty_seconds",
         postgresql=True,
     ),
     Control(
@@ -127,7 +134,7 @@ CONTROLS = [
         file="project/bus/outbox.py",
         old="if not connection.in_atomic_block:",
         new="if connection.in_atomic_block is None:",
-        tests="tests/bus/test_outbox.py",
+        tests="tests/bus/test_outbox.py::test_publishing_outside_a_transaction_is_refused_and_writes_nothing",
     ),
 ]
 

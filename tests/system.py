@@ -31,6 +31,12 @@ def eventually(check: Callable[[], Any], *, within: float, what: str) -> Any:
     return answer
 
 
+def free_port() -> int:
+    """A port of the loopback address that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 def database_url() -> str:
     """The URL of the database that this test uses."""
     settings = connection.settings_dict
@@ -105,9 +111,7 @@ class System:
 
     def web(self, application: str = "project.wsgi", *options: str) -> str:
         """Start a web server, and give its address."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{free.getsockname()[1]}"
+        address = f"127.0.0.1:{free_port()}"
         self.start(
             "web",
             *(sys.executable, "-m", "gunicorn", application, "--bind", address),
@@ -115,23 +119,28 @@ class System:
         )
 
         def answers() -> bool:
-            try:
-                return httpx.get(f"http://{address}/api/v1/products/").is_success
-            except httpx.TransportError:
-                return False
+            with suppress(httpx.TransportError):
+                return httpx.get(f"http://{address}/healthz", trust_env=False, timeout=5).is_success
+            return False
 
         eventually(answers, within=60, what="the web server answers")
         return f"http://{address}"
 
-    def worker(self, queue: str, *arguments: str, name: str = "", **environment: str) -> None:
+    def worker(self, queue: str, *arguments: str, name: str = "", wait: bool = True, **environment: str) -> None:
         """Start a worker as a person would, and wait until it is ready."""
         name = name or queue
+        self.log(name).unlink(missing_ok=True)  # else it would be ready by its predecessor's word
         self.start(
             name,
             *(sys.executable, "-m", "celery", "-A", "project", "worker", "-Q", queue, "-n", f"{name}@%h"),
             *("--concurrency", "1", "--loglevel", "INFO", *arguments),
             **environment,
         )
+        if wait:
+            self.wait_for_worker(name)
+
+    def wait_for_worker(self, name: str) -> None:
+        """Wait until a worker is ready."""
         eventually(lambda: b" ready." in self.log(name).read_bytes(), within=60, what=f"{name} is ready")
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,7 +1,6 @@
 """The relay: whom it rings, how often, and what it survives."""
 
 import io
-import os
 import signal
 import sys
 import threading
@@ -41,7 +40,6 @@ from project.bus.relay import (
     run,
 )
 from tests.bus.events import Pinged, Ponged
-from tests.faults.brokers import Rabbit
 from tests.system import eventually
 
 
@@ -50,23 +48,10 @@ def pong(event): ...
 
 
 @pytest.fixture
-def broker(system):
+def broker(system, monkeypatch):
     """An empty Redis, and the app's way to it."""
-    client = system.redis()
-    url = current_app.conf.broker_url
-    current_app.conf.broker_url = system.environment["BROKER_URL"]
-    yield client
-    current_app.conf.broker_url = url
-
-
-@pytest.fixture
-def rabbitmq_url() -> str:
-    """Where a RabbitMQ is; without one the test is skipped, but not in CI."""
-    url = os.environ.get("RABBITMQ_URL", "")
-    if not url:
-        assert "REQUIRE_SERVICES" not in os.environ, "CI must name a RabbitMQ in RABBITMQ_URL"
-        pytest.skip("RABBITMQ_URL names no RabbitMQ")
-    return url
+    monkeypatch.setattr(current_app.conf, "broker_url", system.environment["BROKER_URL"])
+    return system.redis()
 
 
 def test_one_query_tells_which_handlers_have_something_due(subscribed):
@@ -252,55 +237,48 @@ def test_a_queue_that_does_not_exist_has_no_bells(broker):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_on_rabbitmq_bells_are_counted_and_taken_too(subscribed, rabbitmq_url):
+def test_on_rabbitmq_bells_are_counted_and_taken_too(subscribed, rabbit):
     seen = []
 
     def hear(event):
         seen.append(event.number)
 
     handler = subscribed(hear, Pinged)
-    Subscription.objects.filter(handler=handler.name).update(queue="orderly-test")
     with transaction.atomic():
         publish(Pinged(number=1))
-    app = Celery("rabbit", broker=rabbitmq_url, set_as_current=False)
-    app.conf.task_queues = [Queue("orderly-test", routing_key="orderly-test")]
+    app = Celery("rabbit", broker=rabbit.direct_url, set_as_current=False)
+    app.conf.task_queues = [Queue("bus", routing_key="bus")]
     bells = Bells(app)
     with app.connection_for_write() as connected:
-        queue = Queue("orderly-test", channel=connected.default_channel)
+        queue = Queue("bus", channel=connected.default_channel)
         queue.declare()
-        queue.purge()
         assert bells.waiting("a-queue-that-is-missing") == 0
-        assert bells.waiting("orderly-test") == 0
+        assert bells.waiting("bus") == 0
         assert look(Rhythm(), bells)
-        eventually(lambda: bells.waiting("orderly-test") == 1, within=10, what="a bell waits")
+        eventually(lambda: bells.waiting("bus") == 1, within=10, what="a bell waits")
         assert look(Rhythm(), bells), "it is still due"
-        assert bells.waiting("orderly-test") == 1, "no second bell for one due handler"
+        assert bells.waiting("bus") == 1, "no second bell for one due handler"
         message = eventually(queue.get, within=10, what="the bell")
         assert message.headers["task"] == handler.name
         message.ack()
-        queue.delete()
     bells.close()
     answer_bell(handler)
     assert seen == [1]
 
 
-def test_a_relay_outlives_a_rabbitmq_that_says_goodbye(system, rabbitmq_url):
-    broker = Rabbit(system.directory)
-    try:
-        bells = Bells(Celery("rabbit", broker=broker.direct_url, set_as_current=False))
-        assert bells.waiting("orderly-test") == 0
-        broker.say_goodbye()
+def test_a_relay_outlives_a_rabbitmq_that_says_goodbye(rabbit):
+    bells = Bells(Celery("rabbit", broker=rabbit.direct_url, set_as_current=False))
+    assert bells.waiting("bus") == 0
+    rabbit.say_goodbye()
 
-        def noticed() -> bool:
-            try:
-                bells.waiting("orderly-test")
-            except bells.errors:
-                return True
-            return False
+    def noticed() -> bool:
+        try:
+            bells.waiting("bus")
+        except bells.errors:
+            return True
+        return False
 
-        eventually(noticed, within=10, what="the connection is closed")
-        bells.close()
-        assert bells.waiting("orderly-test") == 0, "the next question connects anew"
-        bells.close()
-    finally:
-        broker.close()
+    eventually(noticed, within=10, what="the connection is closed")
+    bells.close()
+    assert bells.waiting("bus") == 0, "the next question connects anew"
+    bells.close()

@@ -64,7 +64,7 @@ def test_when_all_is_well_it_says_so(client, broker):
 
 @pytest.mark.django_db(transaction=True)
 def test_without_a_broker_it_is_ready_all_the_same(client):
-    # This suite's settings name a socket on which nothing listens.
+    # tests/conftest.py names a socket on which nothing listens.
     response = client.get("/readyz")
     assert response.status_code == 200
     assert response.json()["status"] == "ready"

@@ -1,7 +1,6 @@
 """What can stand in the way of `manage.py simulate`."""
 
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
@@ -19,7 +18,7 @@ from project.console.simulation import Tally
 from project.console.simulation_plan import Plan
 from project.console.simulation_setup import SimulationFailed, email_of
 from tests.console.plans import cups, figures, silent
-from tests.system import System, eventually
+from tests.system import System, eventually, free_port
 from users import operations as users
 from users.models import User
 
@@ -200,8 +199,3 @@ def test_wrong_arguments_are_refused_with_what_is_wrong(arguments, message):
     with pytest.raises(CommandError) as refusal:
         call_command("simulate", *arguments.split())
     assert message in str(refusal.value)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]

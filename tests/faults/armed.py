@@ -1,8 +1,8 @@
 """Fault points: places where a process looks whether a test wants it to die just there.
 
-They exist only in processes that import tests.faults.points or tests.faults.web, and do something only while the
-directory FAULT_DIR holds a file `armed.POINT`. The first process that gets there takes it (renaming is atomic), so one
-arming fells one process, and `fired.POINT.PID` proves where it fell.
+They exist only in processes that import tests.faults.worker, tests.faults.relay or tests.faults.web, and do something
+only while the directory FAULT_DIR holds a file `armed.POINT`. The first process that gets there takes it (renaming is
+atomic), so one arming fells one process, and `fired.POINT.PID` proves where it fell.
 """
 
 import json
@@ -27,11 +27,6 @@ def arm(directory: Path, point: str, *, action: str = "kill", handler: str = "")
     waiting = directory / f"new.{point}"
     waiting.write_text(json.dumps({"action": action, "handler": handler}))
     waiting.rename(directory / f"armed.{point}")
-
-
-def disarm(directory: Path, point: str) -> None:
-    """Call it off, if nobody got there."""
-    (directory / f"armed.{point}").unlink(missing_ok=True)
 
 
 def fired(directory: Path, point: str) -> list[int]:

@@ -45,8 +45,7 @@ def main() -> int:
         grown = int(broker.client.info("memory")["used_memory"]) - before
         console.print(f"the broker's memory grew by {grown:,} bytes in {time.monotonic() - stopped:.0f} s")
         began = time.monotonic()
-        for number in (1, 2):
-            started.start_worker("users", number)
+        started.start_workers(*started.workers("users"))
         eventually(
             lambda: not started.sql("SELECT 1 FROM bus_delivery WHERE handler = 'faults.count' LIMIT 1"),
             within=1800,

@@ -3,24 +3,21 @@
 Web, two relays, two workers per queue, on a PostgreSQL, a broker and a mail server that are its own.
 """
 
-import os
 import random
-import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import psutil
 import psycopg
 
+from tests.console.leftovers import lives
 from tests.faults import armed, own
 from tests.faults.brokers import QUEUES, Broker, Rabbit, Redis
 from tests.faults.mail import MailServer
@@ -105,69 +102,33 @@ class Cluster(System):
         ]
         stock.write_text("\n".join(["sku,location,quantity,reason,name,price", *rows]) + "\n")
         self.succeeds("import_stock", str(stock))
-        self.start_all()
+        for name in ("web", "relay1", "relay2"):
+            self.start_named(name)
+        self.start_workers(*self.workers())
         eventually(
             lambda: self.sql("SELECT count(*) FROM orders_catalogueitem")[0][0] == len(rows),
             within=60,
             what="the orders service knows the products",
         )
 
-    def start_all(self) -> None:
-        """Start web, two relays, and two workers per queue, and wait until all are ready."""
-        self.start_web()
-        for number in (1, 2):
-            self.start_relay(number)
-        for queue in QUEUES:
-            for number in (1, 2):
-                self.start_worker(queue, number, wait=False)
-        for queue in QUEUES:
-            for number in (1, 2):
-                self.wait_for_worker(queue, number)
-
     # Processes, each under the name of its log.
 
-    def start_web(self) -> None:
-        """Start a web server, with fault points, and have requests go to it once it answers."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        self.start(
-            "web",
-            *(sys.executable, "-m", "gunicorn", "tests.faults.web", "--bind", f"127.0.0.1:{port}"),
-            *("--workers", "2", "--threads", "4", "--no-control-socket", "--log-level", "warning"),
-        )
-        eventually(lambda: self.web_answers(port), within=60, what="the web server answers")
-        self.web_port = port
+    def start_named(self, name: str, *, wait: bool = True, **environment: str) -> None:
+        """Start the process of a name, with fault points: web, relay1, orders2. New requests go to a new web server."""
+        if name == "web":
+            self.web_port = int(self.web("tests.faults.web", "--log-level", "warning").rpartition(":")[2])
+        elif name.startswith("relay"):
+            self.start(name, sys.executable, "-m", "tests.faults.relay", **environment)
+        else:
+            points = ("-I", "tests.faults.worker,tests.faults.handlers")
+            self.worker(name[:-1], *points, name=name, wait=wait, **environment)
 
-    def web_answers(self, port: int) -> bool:
-        """Whether the web server of a port does."""
-        with suppress(httpx.TransportError):
-            return httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False, timeout=5).is_success
-        return False
-
-    def start_relay(self, number: int, **environment: str) -> None:
-        """Start a relay with fault points."""
-        self.start(f"relay{number}", sys.executable, "-m", "tests.faults.relay", **environment)
-
-    def start_worker(
-        self, queue: str, number: int, *, wait: bool = True, options: Sequence[str] = (), **environment: str
-    ) -> None:
-        """Start a worker with fault points."""
-        name = f"{queue}{number}"
-        self.log(name).unlink(missing_ok=True)
-        self.start(
-            name,
-            *(sys.executable, "-m", "celery", "-A", "project", "worker", "-Q", queue, "-n", f"{name}@%h"),
-            *("--concurrency", "1", "--loglevel", "INFO"),
-            *("-I", "tests.faults.worker,tests.faults.handlers", *options),
-            **environment,
-        )
-        if wait:
-            self.wait_for_worker(queue, number)
-
-    def wait_for_worker(self, queue: str, number: int) -> None:
-        """Wait until a worker is ready."""
-        name = f"{queue}{number}"
-        eventually(lambda: b" ready." in self.log(name).read_bytes(), within=60, what=f"{name} is ready")
+    def start_workers(self, *names: str, **environment: str) -> None:
+        """Start workers at once, and wait until all are ready."""
+        for name in names:
+            self.start_named(name, wait=False, **environment)
+        for name in names:
+            self.wait_for_worker(name)
 
     def restart_dead(self) -> None:
         """Start again what has ended, as whoever supervises the processes would."""
@@ -178,22 +139,13 @@ class Cluster(System):
                     del self.processes[name]
                     self.start_named(name)
 
-    def start_named(self, name: str) -> None:
-        """Start the process of a name: web, relay1, orders2."""
-        if name == "web":
-            self.start_web()
-        elif name.startswith("relay"):
-            self.start_relay(int(name[5:]))
-        elif name[:-1] in QUEUES:
-            self.start_worker(name[:-1], int(name[-1]))
-
-    def terminate(self, *names: str, within: float = 30) -> dict[str, subprocess.Popen[bytes]]:
+    def terminate(self, *names: str) -> dict[str, subprocess.Popen[bytes]]:
         """End processes by SIGTERM, as a deployment does, and wait for them; gives those that ended."""
         ended = {name: self.processes.pop(name) for name in names}  # at once, so that nobody starts them again
         for process in ended.values():
             process.terminate()
         for process in ended.values():
-            process.wait(timeout=within)
+            process.wait(timeout=30)
         return ended
 
     def main(self, name: str) -> psutil.Process:
@@ -201,17 +153,17 @@ class Cluster(System):
         return psutil.Process(self.processes[name].pid)
 
     def child(self, name: str) -> psutil.Process:
-        """A worker's child, which runs the handlers; or one of the web server's workers."""
+        """A worker's child, which runs the handlers."""
         found: list[psutil.Process] = eventually(
             lambda: [
                 child
                 for child in self.main(name).children()
-                if alive(child.pid) and _name_of(child) not in ("", "resource_tracker")
+                if lives(child) and _name_of(child) not in ("", "resource_tracker")
             ],
             within=30,
             what=f"{name} has a child",
         )
-        return self.random.choice(found)
+        return found[0]
 
     def workers(self, *queues: str) -> list[str]:
         """The names of the workers of queues, or of all."""
@@ -227,10 +179,10 @@ class Cluster(System):
         """Have the next process that gets to a point do something; tests/faults/armed.py has the orders."""
         armed.arm(self.points, point, **order)
 
-    def fired(self, point: str, *, within: float = 20) -> int:
+    def fired(self, point: str) -> int:
         """Wait until some process got to an armed point; its pid."""
         pids: list[int] = eventually(
-            lambda: armed.fired(self.points, point), within=within, what=f"a process got to the point {point!r}"
+            lambda: armed.fired(self.points, point), within=20, what=f"a process got to the point {point!r}"
         )
         return pids[0]
 
@@ -295,12 +247,13 @@ class Cluster(System):
 
 
 @contextmanager
-def cluster(directory: Path, *, broker: str = "redis", fsync: bool = True, hurry: bool = False) -> Iterator[Cluster]:
+def cluster(directory: Path, *, broker: str, fsync: bool = True, hurry: bool = False) -> Iterator[Cluster]:
     """A cluster that runs, and is gone at the end.
 
     Args:
         fsync: whether its PostgreSQL waits for the disk.
-        hurry: whether what lasts for its own sake, such as a broker's absence, may be cut short.
+        hurry: whether what lasts for its own sake, such as a broker's absence, may be cut short; and slowness is no
+            finding, as other tests run beside it.
     """
     with ExitStack() as stack:
         started = Cluster(directory, broker=broker, fsync=fsync, hurry=hurry)
@@ -312,7 +265,7 @@ def cluster(directory: Path, *, broker: str = "redis", fsync: bool = True, hurry
 def alive(pid: int) -> bool:
     """Whether a process is there, and not only its number."""
     with suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return lives(psutil.Process(pid))
     return False
 
 
@@ -320,13 +273,3 @@ def _name_of(process: psutil.Process) -> str:
     with suppress(psutil.NoSuchProcess):  # it may end at any time
         return process.name()
     return ""
-
-
-def stop_process(process: psutil.Process) -> None:
-    """SIGSTOP."""
-    os.kill(process.pid, signal.SIGSTOP)
-
-
-def continue_process(process: psutil.Process) -> None:
-    """SIGCONT."""
-    os.kill(process.pid, signal.SIGCONT)

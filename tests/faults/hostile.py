@@ -20,7 +20,7 @@ EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 HUGE = 50_000_000
 
 
-def bell(task: str = TASK) -> dict[str, Any]:
+def bell() -> dict[str, Any]:
     """A bell as Celery puts it on Redis; its body is not encoded yet."""
     identity = str(uuid.uuid4())
     return {
@@ -29,7 +29,7 @@ def bell(task: str = TASK) -> dict[str, Any]:
         "content-type": "application/json",
         "headers": {
             "lang": "py",
-            "task": task,
+            "task": TASK,
             "id": identity,
             "shadow": None,
             "eta": None,

@@ -21,6 +21,8 @@ CUSTOMERS = 8
 BASE = 4
 #: Every so many attempts is for the scarce product too, and every so many acknowledged orders is called off again.
 SCARCE_EVERY, CANCEL_EVERY = 13, 9
+#: How many place orders at once, and the seconds that each waits after one.
+THREADS, PAUSE = 4, 0.02
 #: Seconds without an answer after which the client gives up.
 TIMEOUT = 20
 #: No connection is kept: what is sent on one that the server is just closing gets no answer, and nobody knows why.
@@ -35,7 +37,7 @@ class Attempt:
     """One order that the client asked for."""
 
     number: int
-    customer: int
+    customer: UUID
     lines: dict[str, int]
     outcome: str = "unknown"
     status: int = 0
@@ -92,15 +94,16 @@ def lines_of(number: int) -> dict[str, int]:
 class Client:
     """Places orders from several threads, as fast as it is granted orders to place."""
 
-    def __init__(self, url: str, *, threads: int = 4, pause: float = 0.02) -> None:
-        self.url, self.pause = f"{url}/api/v1", pause
+    def __init__(self, url: str) -> None:
+        self.url = f"{url}/api/v1"
         self.journal: list[Attempt] = []
         self.conditions = Conditions()
         self._granted = threading.Semaphore(0)
         self._number = 0
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self.tokens: list[str] = []
+        #: By customer.
+        self.tokens: dict[UUID, str] = {}
         self._logged_in_at = 0.0
         self._logging_in = threading.Lock()
         self.customers: list[UUID] = []
@@ -110,7 +113,7 @@ class Client:
         self._open = 0
         #: For orders placed in other threads than its own.
         self._http = httpx.Client(trust_env=False, timeout=TIMEOUT, limits=LIMITS)
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(threads)]
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(THREADS)]
 
     def start(self) -> None:
         """Register the customers and be ready to place orders."""
@@ -127,7 +130,9 @@ class Client:
         with self._logging_in:
             if not self.tokens or time.monotonic() - self._logged_in_at > RENEWED_AFTER:
                 with httpx.Client(trust_env=False, timeout=TIMEOUT) as http:
-                    self.tokens = [self._token(http, _email(number)) for number in range(CUSTOMERS)]
+                    self.tokens = {
+                        customer: self._token(http, _email(number)) for number, customer in enumerate(self.customers)
+                    }
                 self._logged_in_at = time.monotonic()
 
     def _token(self, http: httpx.Client, email: str) -> str:
@@ -216,14 +221,14 @@ class Client:
                     finally:
                         with self._lock:
                             self._open -= 1
-                    self._ended.wait(self.pause)
+                    self._ended.wait(PAUSE)
         except BaseException as error:  # noqa: BLE001 - told by stop(), in the thread that can act on it
             self.broken.append(error)
 
     def _attempt(self) -> Attempt:
         with self._lock:
             number, self._number = self._number, self._number + 1
-            attempt = Attempt(number=number, customer=number % CUSTOMERS, lines=lines_of(number))
+            attempt = Attempt(number=number, customer=self.customers[number % CUSTOMERS], lines=lines_of(number))
             self.journal.append(attempt)
         return attempt
 

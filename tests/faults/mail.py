@@ -5,11 +5,12 @@ import select
 import socket
 import threading
 from collections import Counter
-from contextlib import closing
 from email import message_from_bytes
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.system import free_port
 
 MODES = ("answer", "refuse", "hang", "mute")
 
@@ -18,8 +19,7 @@ class MailServer:
     """Listens on one port of the loopback address for as long as it lives, whatever its mode."""
 
     def __init__(self) -> None:
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         #: How often each Message-ID was taken, with its recipient and subject, whether or not that was acknowledged.
         self.taken: Counter[tuple[str, str, str]] = Counter()
         #: Of these, those that it took while it was mute.

@@ -37,10 +37,10 @@ class Postgres:
         info = self._server.get_postmaster_info()
         return Path(info.socket_dir) / f".s.PGSQL.{info.port}"
 
-    def connect(self, **options: Any) -> "psycopg.Connection[tuple[Any, ...]]":
+    def connect(self) -> "psycopg.Connection[tuple[Any, ...]]":
         """A connection that passes no proxy, in autocommit mode."""
         host, port = self.socket.parent, self.socket.suffix.lstrip(".")
-        return psycopg.connect(host=str(host), port=port, user="postgres", dbname=DATABASE, autocommit=True, **options)
+        return psycopg.connect(host=str(host), port=port, user="postgres", dbname=DATABASE, autocommit=True)
 
     def sql(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement, and give its rows if it has any."""

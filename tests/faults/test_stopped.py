@@ -10,12 +10,10 @@ from inventory.models import Stock
 from orders.models import Order
 from project.bus.models import Receipt
 from tests.faults import armed
-from tests.faults.test_workers import cups, each_delivery_has_exactly_one_receipt, place, unsettled
+from tests.faults.test_workers import each_delivery_has_exactly_one_receipt, place, unsettled
 from tests.system import System, eventually
 
 from project.events import OrderPlaced  # isort: skip
-
-__all__ = ["cups"]
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows, and has no such time-out")

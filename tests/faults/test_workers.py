@@ -1,15 +1,11 @@
 """Real workers on a real Redis, killed and starved."""
 
 import json
-import os
-import signal
-from contextlib import suppress
 from itertools import count
 
 import pytest
 from django.db import connection, transaction
 
-from inventory import operations as inventory
 from inventory.models import Stock
 from orders import operations as orders
 from orders.models import Order
@@ -21,15 +17,6 @@ from tests.system import eventually
 from users import operations as users
 
 numbers = count()
-
-
-@pytest.fixture
-def cups(transactional_db, drain):
-    """A hundred thousand cups."""
-    inventory.add_product(sku="CUP", name="Cup", price="4.50", currency="EUR")
-    inventory.add_location(code="MAIN", name="Main store")
-    inventory.receive_stock(sku="CUP", location="MAIN", quantity=100_000, reason="first delivery")
-    drain()
 
 
 def place(*, orders_of_one: int) -> None:
@@ -111,14 +98,13 @@ def test_a_worker_that_is_told_to_end_while_it_hands_a_bell_to_its_child_does_so
     system.redis()
     system.relay()
     system.worker("inventory", "-I", "tests.faults.points", FAULT_TERM_IN_HANDING=str(evidence))
-    eventually(evidence.exists, within=20, what="a signal came in the middle of it")
-    process = system.processes.pop("inventory")
-    assert evidence.read_text() == str(process.pid)
-    try:
-        process.wait(timeout=20)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    process = system.processes["inventory"]
+    eventually(
+        lambda: evidence.exists() and evidence.read_text() == str(process.pid),
+        within=20,
+        what="a signal came in the middle of it",
+    )
+    process.wait(timeout=20)
     assert not unsettled("inventory.reserve_stock"), "what the bell was for is done before"
 
 

@@ -27,6 +27,9 @@ EVENTS = "(SELECT id, type FROM bus_event UNION ALL SELECT id, type FROM faults_
 RECEIPTS = """(SELECT delivery_id, event_id, handler, outcome FROM bus_receipt
     UNION ALL SELECT delivery_id, event_id, handler, outcome FROM faults_pruned_receipt) r"""
 
+#: Orders by id: the customer, the status, and units by SKU.
+Orders = dict[UUID, tuple[UUID, str, dict[str, int]]]
+
 
 @dataclass
 class Verdict:
@@ -82,23 +85,23 @@ def orders_with(cluster: Cluster, lines: Mapping[str, int]) -> list[UUID]:
     return [order_id for (order_id,) in rows]
 
 
-def _orders(cluster: Cluster) -> dict[UUID, tuple[str, dict[str, int]]]:
-    orders: dict[UUID, tuple[str, dict[str, int]]] = {
-        order_id: (status, {}) for order_id, status in cluster.sql("SELECT id, status FROM orders_order")
+def _orders(cluster: Cluster) -> Orders:
+    orders: Orders = {
+        order_id: (customer, status, {})
+        for order_id, customer, status in cluster.sql("SELECT id, customer_id, status FROM orders_order")
     }
     for order_id, sku, quantity in cluster.sql("SELECT order_id, sku, quantity FROM orders_orderline"):
-        orders[order_id][1][sku] = orders[order_id][1].get(sku, 0) + quantity
+        lines = orders[order_id][2]
+        lines[sku] = lines.get(sku, 0) + quantity
     return orders
 
 
-def _match(
-    verdict: Verdict, journal: Sequence[Attempt], orders: dict[UUID, tuple[str, dict[str, int]]]
-) -> dict[UUID, str]:
+def _match(verdict: Verdict, journal: Sequence[Attempt], orders: Orders) -> dict[UUID, str]:
     """Find each attempt's order: by its id if it was acknowledged, else by its lines, which no other attempt has."""
     attempts = {tuple(sorted(attempt.lines.items())): attempt for attempt in journal}
     states = {}
     seen = Counter[int]()
-    for order_id, (status, lines) in orders.items():
+    for order_id, (customer, status, lines) in orders.items():
         attempt = attempts.get(tuple(sorted(lines.items())))
         if attempt is None:
             verdict.unexpected.append(f"order {order_id} was never asked for")
@@ -106,12 +109,16 @@ def _match(
         seen[attempt.number] += 1
         if attempt.order_id not in (None, order_id):
             verdict.duplicated.append(f"attempt {attempt.number} made the orders {attempt.order_id} and {order_id}")
+        if customer != attempt.customer:
+            verdict.unexpected.append(f"order {order_id} is {customer}'s, and {attempt.customer} placed it")
         if attempt.outcome == "refused":
             verdict.unexpected.append(f"attempt {attempt.number} was refused ({attempt.status}) and made {order_id}")
         if status == "rejected" and not {SCARCE, HOT} & lines.keys():
             verdict.unexpected.append(f"order {order_id} was rejected, and there is enough of all that it asks for")
         if attempt.cancel == 200 and status != "cancelled":
             verdict.lost.append(f"the cancellation of order {order_id}, which is {status}")
+        if attempt.cancel in (0, 409) and status == "cancelled":
+            verdict.unexpected.append(f"order {order_id} was cancelled, and nobody called it off")
         states[order_id] = status
         verdict.unknown_done += attempt.outcome == "unknown"
     for attempt in journal:
@@ -119,9 +126,7 @@ def _match(
             verdict.duplicated.append(f"attempt {attempt.number} made {seen[attempt.number]} orders")
         if attempt.order_id is not None and attempt.order_id not in orders:
             verdict.lost.append(f"order {attempt.order_id} was acknowledged and is not there")
-    for order_id, status in states.items():
-        if status == "placed":
-            verdict.lost.append(f"order {order_id} was never settled")
+    verdict.lost += [f"order {order_id} was never settled" for order_id, status in states.items() if status == "placed"]
     tally = Counter(states.values())
     verdict.completed, verdict.rejected, verdict.cancelled = (
         tally[name] for name in ("confirmed", "rejected", "cancelled")
@@ -167,9 +172,7 @@ def _own(verdict: Verdict, cluster: Cluster) -> None:
             (verdict.lost if had < owed else verdict.duplicated).append(f"event {event_id} had its effect {had} times")
 
 
-def _ledger(
-    verdict: Verdict, cluster: Cluster, states: dict[UUID, str], orders: dict[UUID, tuple[str, dict[str, int]]]
-) -> None:
+def _ledger(verdict: Verdict, cluster: Cluster, states: dict[UUID, str], orders: Orders) -> None:
     """Each confirmed order's units are reserved once, each other's not at all, and stock is what its ledger says."""
     held: dict[UUID, Counter[str]] = {}
     times: Counter[tuple[UUID, str, bool]] = Counter()
@@ -185,7 +188,7 @@ def _ledger(
             what = "reserved" if reserved else "released"
             verdict.duplicated.append(f"order {order_id}: {sku} was {what} {number} times")
     for order_id, status in states.items():
-        wanted = orders[order_id][1] if status == "confirmed" else {}
+        wanted = orders[order_id][2] if status == "confirmed" else {}
         units = {sku: number for sku, number in held.pop(order_id, Counter()).items() if number}
         verdict.units_journal += sum(wanted.values())
         if units != wanted:

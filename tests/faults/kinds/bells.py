@@ -2,7 +2,7 @@
 
 import time
 
-from tests.faults.cluster import QUEUES, Cluster, continue_process, stop_process
+from tests.faults.cluster import QUEUES, Cluster
 from tests.faults.journal import Client
 from tests.faults.kinds.registry import fault
 from tests.system import eventually
@@ -38,7 +38,7 @@ def for_nothing(cluster: Cluster, client: Client) -> None:
     handlers = cluster.sql("SELECT handler, max(queue) FROM bus_subscription GROUP BY handler ORDER BY handler")
     workers = [cluster.main(name) for name in cluster.workers()]
     for worker in workers:
-        stop_process(worker)  # or they would answer the first while the last are sent
+        worker.suspend()  # or they would answer the first while the last are sent
     try:
         cluster.broker.ring([handlers[number % len(handlers)] for number in range(bells)])
         eventually(
@@ -46,7 +46,7 @@ def for_nothing(cluster: Cluster, client: Client) -> None:
         )
     finally:
         for worker in workers:
-            continue_process(worker)
+            worker.resume()
     client.grant(20)
     eventually(client.quiet, within=30, what="the orders are placed")
     eventually(

@@ -2,7 +2,7 @@
 
 import time
 
-from tests.faults.cluster import Cluster, continue_process, stop_process
+from tests.faults.cluster import Cluster
 from tests.faults.journal import Client
 from tests.faults.kinds.registry import fault
 from tests.system import eventually
@@ -38,14 +38,14 @@ def emptied(cluster: Cluster, client: Client) -> None:
     for _ in range(1 if cluster.hurry else 3):
         try:
             for main in mains:
-                stop_process(main)
+                main.suspend()
             client.grant(4)
             eventually(lambda: cluster.broker.waiting("inventory"), within=20, what="a bell waits")
             lost = cluster.broker.empty()
             assert lost, "there was nothing to lose"
         finally:
             for main in mains:
-                continue_process(main)
+                main.resume()
         client.grant(4)
         for _ in range(10):
             cluster.broker.empty()

@@ -44,7 +44,7 @@ def apart(cluster: Cluster, client: Client) -> None:
         for number, hours in ((1, "+1"), (2, "-1")):
             roll_workers(cluster, client, number=number, **clock(hours))
             end(cluster, f"relay{number}")
-            cluster.start_relay(number, **clock(hours))
+            cluster.start_named(f"relay{number}", **clock(hours))
             for name in [f"relay{number}", *(worker for worker in cluster.workers() if int(worker[-1]) == number)]:
                 off = eventually(lambda name=name: says(cluster, name), within=20, what=f"{name} says the time")
                 assert abs(off - int(hours) * HOUR) < HOUR / 2, f"the clock of {name} is off by {off:.0f} s"

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 
 from tests.faults import own
-from tests.faults.cluster import Cluster, continue_process
+from tests.faults.cluster import Cluster
 from tests.faults.journal import Client
 from tests.faults.kinds.registry import fault
 from tests.faults.proxy import COMMITTED
@@ -146,7 +146,7 @@ def _swallow_reply_to(cluster: Cluster, pid: int) -> None:
             COMMITTED, of=lambda port: port in {its.laddr.port for its in process.net_connections("tcp")}
         )
     finally:
-        continue_process(process)
+        process.resume()
 
 
 @fault("long transaction holds back vacuum", area="database", seconds=3)

@@ -59,11 +59,7 @@ def service_stopped(cluster: Cluster, client: Client) -> None:
         cancelled = sum(attempt.cancel != 0 for attempt in client.journal[first:])
         assert waiting >= 60 - cancelled, f"only {waiting} wait for the orders service, {cancelled} are cancelled"
     finally:
-        for name in names:
-            if name not in cluster.processes:
-                cluster.start_worker(name[:-1], int(name[-1]), wait=False)
-        for name in names:
-            cluster.wait_for_worker(name[:-1], int(name[-1]))
+        cluster.start_workers(*(name for name in names if name not in cluster.processes))
 
 
 @fault("replay and prune while workers run, twice", area="hands", seconds=10)

@@ -53,25 +53,23 @@ def end(cluster: Cluster, *names: str) -> None:
 def roll_workers(cluster: Cluster, client: Client, *, number: int, **environment: str) -> None:
     """Restart one worker of each queue, while its neighbour goes on."""
     client.grant(len(QUEUES))
-    end(cluster, *(f"{queue}{number}" for queue in QUEUES))
-    for queue in QUEUES:
-        cluster.start_worker(queue, number, wait=False, **environment)
-    for queue in QUEUES:
-        cluster.wait_for_worker(queue, number)
+    names = [f"{queue}{number}" for queue in QUEUES]
+    end(cluster, *names)
+    cluster.start_workers(*names, **environment)
 
 
 def roll_relays(cluster: Cluster) -> None:
     """Restart one relay after the other."""
-    for number in (1, 2):
-        end(cluster, f"relay{number}")
-        cluster.start_relay(number)
+    for name in ("relay1", "relay2"):
+        end(cluster, name)
+        cluster.start_named(name)
 
 
 def roll_web(cluster: Cluster) -> None:
     """Have new requests go to a new web server, and end the old one once nobody talks to it."""
     old, port = cluster.processes["web"], cluster.web_port
     try:
-        cluster.start_web()
+        cluster.start_named("web")
         eventually(lambda: not cluster.web_proxy.connected_to(port), within=20, what="nobody talks to the old one")
     finally:
         old.terminate()
@@ -81,19 +79,14 @@ def roll_web(cluster: Cluster) -> None:
 
 def replace(cluster: Cluster, *, wrong: Callable[[psutil.Process], bool]) -> None:
     """Start what is missing, and again what is wrong."""
-    started = []
     for name in ("web", "relay1", "relay2", *cluster.workers()):
         if name in cluster.processes:
             if not wrong(cluster.main(name)):
                 continue
             cluster.kill(name)
-        if name in cluster.workers():
-            started.append((name[:-1], int(name[-1])))
-            cluster.start_worker(*started[-1], wait=False)
-        else:
-            cluster.start_named(name)
-    for queue, number in started:
-        cluster.wait_for_worker(queue, number)
+        cluster.start_named(name, wait=False)
+    for name in cluster.workers():
+        cluster.wait_for_worker(name)
 
 
 @fault("rolling restart by SIGTERM", area="release", seconds=15)

@@ -18,7 +18,7 @@ from tests.system import eventually
 @contextmanager
 def one_release_ahead(cluster: Cluster) -> Iterator[None]:
     """While it lasts there is a worker that is so."""
-    cluster.start_worker("users", 3, FAULT_RELEASE="next")
+    cluster.start_named("users3", FAULT_RELEASE="next")
     try:
         yield
     finally:

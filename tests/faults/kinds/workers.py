@@ -1,12 +1,10 @@
 """Workers that are killed or stopped, at each step of the protocol, and killed group by group."""
 
-import os
-import signal
 import time
-from contextlib import suppress
 
 import psutil
 
+from tests.console.leftovers import lives
 from tests.faults.cluster import QUEUES, Cluster
 from tests.faults.journal import Client
 from tests.faults.kinds.registry import fault
@@ -76,7 +74,7 @@ def stopped_past_its_lease(cluster: Cluster, client: Client) -> None:
         eventually(lambda: not cluster.unsettled(), within=20, what="its neighbour has done everything")
         assert psutil.Process(stopped).status() == psutil.STATUS_STOPPED
     finally:
-        os.kill(stopped, signal.SIGCONT)
+        psutil.Process(stopped).resume()
     works_again(cluster, client, stopped)
     receipts = cluster.sql("SELECT attempts, worker FROM bus_receipt WHERE delivery_id = ANY(%s)", claimed)
     assert max(attempts for attempts, _ in receipts) > 1, "nobody had to claim anything again"
@@ -103,7 +101,7 @@ def stopped_while_it_holds_rows(cluster: Cluster, client: Client) -> None:
         assert not cluster.sql("SELECT 1 FROM pg_stat_activity WHERE pid = %s", *session), "its session is still there"
         assert psutil.Process(stopped).status() == psutil.STATUS_STOPPED
     finally:
-        os.kill(stopped, signal.SIGCONT)
+        psutil.Process(stopped).resume()
     works_again(cluster, client, stopped)
 
 
@@ -118,15 +116,7 @@ def groups_killed(cluster: Cluster, client: Client) -> None:
             time.sleep(cluster.random.uniform(0, 0.2))
             killed += [cluster.main(name), *cluster.main(name).children()]
             cluster.kill(name)
-            cluster.start_worker(queue, int(name[-1]), wait=False)
-    eventually(lambda: not [p for p in killed if runs(p)], within=10, what="all that was killed is gone")
-    for queue in QUEUES:
-        for number in (1, 2):
-            cluster.wait_for_worker(queue, number)
-
-
-def runs(process: psutil.Process) -> bool:
-    """Whether a process is there and no mere entry of a table."""
-    with suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
+            cluster.start_named(name, wait=False)
+    eventually(lambda: not any(map(lives, killed)), within=10, what="all that was killed is gone")
+    for name in cluster.workers():
+        cluster.wait_for_worker(name)

@@ -1,0 +1,45 @@
+"""Fixtures of the tests of faults."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from inventory import operations as inventory
+from tests.faults.cluster import Cluster, cluster
+from tests.faults.journal import Client
+from tests.services import need_rabbitmq
+
+
+@pytest.fixture
+def cups(transactional_db: None, drain: Callable[[], None]) -> None:
+    """A hundred thousand cups."""
+    inventory.add_product(sku="CUP", name="Cup", price="4.50", currency="EUR")
+    inventory.add_location(code="MAIN", name="Main store")
+    inventory.receive_stock(sku="CUP", location="MAIN", quantity=100_000, reason="first delivery")
+    drain()
+
+
+@pytest.fixture(scope="module")
+def started(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster that the tests of a module share, on the broker that the module names."""
+    if "postgresql" not in settings.DATABASES["default"]["ENGINE"]:
+        pytest.skip("the cluster starts a PostgreSQL of its own: once is enough")
+    if request.module.BROKER == "rabbitmq":
+        need_rabbitmq()
+    with (
+        tempfile.TemporaryDirectory(prefix="orderly-faults-") as directory,
+        cluster(Path(directory), broker=request.module.BROKER, fsync=False, hurry=True) as started,
+    ):
+        yield started
+
+
+@pytest.fixture(scope="module")
+def client(started: Cluster) -> Iterator[Client]:
+    """Who places orders on it."""
+    client = Client(started.url)
+    client.start()
+    yield client
+    client.stop()
