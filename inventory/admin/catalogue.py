@@ -85,6 +85,7 @@ class LocationAdmin(Table):
     search_fields = ("code__startswith",)
     search_help_text = "How a code begins"
     ordering = ("priority", "id")
+    fields = ("code", "name", "priority", "active")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Location | None = None) -> tuple[str, ...]:
         """A code is chosen once: files and programs name the place by it."""
