@@ -31,7 +31,7 @@ QUICK_SYSTEMS = ("ours", "naive", "limit", "bare")
 #: rate, and fewer orders leave smaller tables, which is to its advantage. With --quick it is given a share.
 SLOW, SLOW_MOST, QUICK_SHARE = ("naive", "untuned", "outbox"), 3_000, 0.1
 #: What there is on SQLite: no second writer that a limit could be made of, and the outbox package refuses it.
-SQLITE_WORKLOADS, SQLITE_SYSTEMS = ("one", "bulk"), ("ours", "naive", "untuned")
+SQLITE_SYSTEMS = ("ours", "naive", "untuned", "bare")
 
 
 def main() -> None:
@@ -120,8 +120,6 @@ def planned(options: argparse.Namespace) -> list[tuple[Workload, System, int]]:
     for workload in WORKLOADS.values():
         by_default = not options.quick or workload.quick > 0
         if not (workload.name in options.workload if options.workload else by_default):
-            continue
-        if options.database == "sqlite" and workload.name not in SQLITE_WORKLOADS:
             continue
         orders = options.orders or (workload.quick if options.quick else 0) or workload.orders
         for name in options.systems or (QUICK_SYSTEMS if options.quick else workload.systems):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from benchmarks.processes import Meter, NotReady, Processes, ask, tell
 from benchmarks.servers import Broker, Server
@@ -170,9 +171,11 @@ class Run:
         """From when each order was to be placed to the time that its confirmation bears."""
         if not begun:
             return []
-        query = f"SELECT order_id, extract(epoch FROM at) FROM {self._system.tables['change']} WHERE to_status = 'confirmed'"  # noqa: E501, S608
-        confirmed = {str(order): float(at) for order, at in connection.execute(query)}
-        return [1000 * (confirmed[order] - at) for order, at in begun]
+        seconds, table = self._server.seconds("at"), self._system.tables["change"]
+        query = f"SELECT order_id, {seconds} FROM {table} WHERE to_status = 'confirmed'"  # noqa: S608
+        # SQLite's ids are without hyphens.
+        confirmed = {UUID(str(order)): float(at) for order, at in connection.execute(query)}
+        return [1000 * (confirmed[UUID(order)] - at) for order, at in begun]
 
 
 def _answers(placers: Sequence[Any], meter: Meter) -> list[Any]:

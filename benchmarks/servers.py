@@ -56,6 +56,10 @@ class Server(ABC):
             return list(cursor.fetchall()) if cursor.description else []
 
     @abstractmethod
+    def seconds(self, column: str) -> str:
+        """SQL for a time in seconds since 1970."""
+
+    @abstractmethod
     def create(self, database: str) -> None:
         """Make an empty database, where there may have been another one."""
 
@@ -97,6 +101,10 @@ class Postgres(Server):
     def connect(self, database: str) -> Any:
         """By psycopg."""
         return psycopg.connect(self.url(database), autocommit=True)
+
+    def seconds(self, column: str) -> str:
+        """By its own function."""
+        return f"extract(epoch FROM {column})"
 
     def create(self, database: str) -> None:
         """Drop and create."""
@@ -168,6 +176,10 @@ class Sqlite(Server):
     def connect(self, database: str) -> Any:
         """By sqlite3."""
         return sqlite3.connect(self._path(database), timeout=20, isolation_level=None)
+
+    def seconds(self, column: str) -> str:
+        """By days: its unixepoch() knows fractions only from 3.42 on."""
+        return f"(julianday({column}) - 2440587.5) * 86400"
 
     def create(self, database: str) -> None:
         """Remove the files."""

@@ -47,6 +47,10 @@ def test_ours_and_the_naive_peer_leave_the_rows_that_the_same_orders_ask_for(sta
         measured = stage.measure(system, WORKLOADS["bulk"], orders=50, round_=1)
         assert measured.orders == 50
         assert set(system.carriers) <= set(measured.cpu)
+    late = stage.measure(SYSTEMS["ours"], WORKLOADS["latency"], orders=3, round_=2)
+    assert len(late.latencies) == 3
+    assert all(0 < latency < 600_000 for latency in late.latencies), "both times are of one clock, in milliseconds"
+    assert late.lock_errors == 0
 
 
 def test_the_time_of_an_order_is_told_by_step_and_statement(stage_with):
