@@ -26,7 +26,7 @@ GRANIAN = [
 ]
 OTHERS = {
     "gunicorn, sync": web("project.wsgi", address=ADDRESS, threads=1),
-    "gunicorn, ASGI": [*web("project.asgi", address=ADDRESS), "--worker-class", "asgi"],
+    "gunicorn, ASGI": [*web("project.asgi", address=ADDRESS, threads=1), "--worker-class", "asgi"],
     "granian, 4 threads": [*GRANIAN, "--interface", "wsgi", "--blocking-threads", "4", "project.wsgi:application"],
     "granian, sync": [*GRANIAN, "--interface", "wsgi", "--blocking-threads", "1", "project.wsgi:application"],
     "granian, ASGI": [*GRANIAN, "--interface", "asginl", "project.asgi:application"],

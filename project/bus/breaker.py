@@ -57,7 +57,7 @@ def rest_seconds(*, rests: int) -> float:
 def take_trial(*, handler: str, seconds: float) -> bool:
     """Whether the handler's rest is over and this worker may try one delivery; for so many seconds nobody else may."""
     over = Subscription.objects.filter(handler=handler, rests_until__lte=Now())
-    if not over.exists():
+    if not over.exists():  # mostly none rests, which takes no lock to find out; on SQLite that is the one writer's
         return False
     with transaction.atomic():
         # Who waits here for another worker finds that the rest is no longer over.

@@ -262,14 +262,7 @@ def _run_external(handler: Handler, claim: Claim, event: Event) -> int:
     return 1
 
 
-def _fail(
-    handler: Handler,
-    claim: Claim,
-    error: Exception,
-    *,
-    trial: bool,
-    counted: bool = True,
-) -> None:
+def _fail(handler: Handler, claim: Claim, error: Exception, *, trial: bool, counted: bool = True) -> None:
     name = type(error).__name__
     place = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
     where = f"{place.filename}:{place.name}" if place else ""

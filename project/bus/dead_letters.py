@@ -143,12 +143,12 @@ def end(deliveries: QuerySet[Delivery]) -> int:
     return len(locked)
 
 
-def in_chunks(selection: Selection) -> Iterator[list[int]]:
-    """The ids of the deliveries that are meant, in the order of their ids, so many at a time.
+def in_chunks(deliveries: QuerySet[Delivery]) -> Iterator[list[int]]:
+    """The ids of deliveries, in the order of their ids, so many at a time.
 
     Those that join them while it goes on come too, if their ids do.
     """
     last = 0
-    while ids := list(chosen(selection).filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+    while ids := list(deliveries.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
         yield ids
         last = ids[-1]

@@ -39,7 +39,7 @@ def decode_all(
 
 
 def _decode(handler: Handler, claim: Claim) -> Event:
-    if all(taken.wire_name != claim.type for taken in handler.event_types):
+    if not handler.takes(claim.type):
         raise UnknownEvent(f"{handler.name} takes no {claim.type} in this release")
     event_type = event_type_named(claim.type, version=claim.version)
     return event_type.decode(

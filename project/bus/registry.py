@@ -22,6 +22,10 @@ class Handler:
     attempts: int
     time_limit: int
 
+    def takes(self, event_type: str) -> bool:
+        """Whether the code gives it events of a type, by wire name."""
+        return any(taken.wire_name == event_type for taken in self.event_types)
+
 
 handlers: dict[str, Handler] = {}
 

@@ -69,8 +69,7 @@ def retire(*, handler: str, discard: bool, event_type: str = "") -> None:
         StillOwed: something is owed to it, and is not to be discarded.
     """
     require([handler], event_type=event_type)
-    taken = {taken.wire_name for taken in in_code[handler].event_types} if handler in in_code else set()
-    if event_type in taken or (taken and not event_type):
+    if handler in in_code and (not event_type or in_code[handler].takes(event_type)):
         what = f"gives {handler} events of {event_type}" if event_type else f"has {handler}"
         raise StillInCode(
             f"This release {what}: the next migrate would subscribe it again. Take it out of the code first."
@@ -78,7 +77,8 @@ def retire(*, handler: str, discard: bool, event_type: str = "") -> None:
     with transaction.atomic():
         # Before anything else: what is published from here on owes it nothing. A transaction that is open now may still
         # owe it something when it commits, which `bus_status` shows, and which is given up by doing this once more.
-        Subscription.objects.filter(handler=handler, **_of(event_type)).update(active=False)
+        subscribed = Subscription.objects.filter(handler=handler)
+        (subscribed.filter(event_type=event_type) if event_type else subscribed).update(active=False)
         if not discard and (number := owed(handlers=[handler], event_type=event_type)):
             raise StillOwed(
                 f"{handler} is owed {number}. Wait until workers of a release that has it are done, or give --discard."
@@ -103,11 +103,8 @@ def owed(*, handlers: Collection[str], event_type: str = "") -> int:
 
 
 def _owed(handlers: Collection[str], event_type: str) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(handler__in=handlers, **({"event__type": event_type} if event_type else {}))
-
-
-def _of(event_type: str) -> dict[str, str]:
-    return {"event_type": event_type} if event_type else {}
+    deliveries = Delivery.objects.filter(handler__in=handlers)
+    return deliveries.filter(event__type=event_type) if event_type else deliveries
 
 
 def known() -> list[str]:

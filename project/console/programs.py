@@ -3,11 +3,6 @@
 import sys
 
 
-def relay() -> list[str]:
-    """The process that rings the workers."""
-    return [sys.executable, "manage.py", "relay"]
-
-
 def pool_size(vendor: str) -> int:
     """How many processes the worker of a queue has: SQLite has one writer, for which a second would only wait."""
     return 1 if vendor == "sqlite" else 2

@@ -1,19 +1,9 @@
 """Who tries too often is told to wait, and a cache that is down keeps nobody out."""
 
-import pytest
-
 from tests.api.clients import assert_problem, client_of
 
 LOGIN = "/api/v1/auth/token/"
 WRONG = {"email": "ann@example.org", "password": "not this one"}
-
-
-@pytest.fixture
-def few(monkeypatch):
-    """Two tries a minute."""
-    from project.api.throttles import AddressThrottle
-
-    monkeypatch.setattr(AddressThrottle, "THROTTLE_RATES", {"login": "2/min", "register": "2/min"})
 
 
 def log_in(**headers: str):

@@ -202,13 +202,13 @@ class DeliveryAdmin(ReadOnlyTable):
     @admin.action(description="Try dead letters again", permissions=["retry"])
     def retry_dead_letters(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         """Owe the chosen dead letters again."""
-        ids = list(queryset.order_by("pk").values_list("pk", flat=True))
-        chunks = (ids[start : start + dead_letters.CHUNK] for start in range(0, len(ids), dead_letters.CHUNK))
-        retried = sum(retry_by(request, ids=chunk) for chunk in chunks)
+        chosen = retried = 0
+        for ids in dead_letters.in_chunks(queryset):
+            chosen, retried = chosen + len(ids), retried + retry_by(request, ids=ids)
         if retried:
             self.message_user(request, f"Due again: {retried}.", messages.SUCCESS)
-        if retried < len(ids):
-            self.message_user(request, f"Not dead, so left alone: {len(ids) - retried}.", messages.WARNING)
+        if retried < chosen:
+            self.message_user(request, f"Not dead, so left alone: {chosen - retried}.", messages.WARNING)
 
 
 @admin.register(Receipt)

@@ -153,7 +153,7 @@ exit codes:
             return
         done = 0
         try:
-            for chunk in dead_letters.in_chunks(selection):
+            for chunk in dead_letters.in_chunks(dead_letters.chosen(selection)):
                 done += change(delivery_ids=chunk, waiting=selection.waiting)
         finally:
             with transaction.atomic():

@@ -70,7 +70,7 @@ exit codes:
         selection = replay.Selection(type=type, subject=subject, since=since, until=until, handler=handler)
         try:
             subscribers = replay.subscribers(selection)
-            events = replay.chosen(selection, types=replay.subscribers(selection)).count()
+            events = replay.chosen(selection, types=subscribers).count()
         except replay.NotSubscribed as error:
             raise CommandError(str(error)) from error
         whom = ", ".join(sorted({name for names in subscribers.values() for name in names}))

@@ -120,13 +120,13 @@ def redis_programs() -> list[Program]:
 
 def own_programs() -> list[Program]:
     """The relay, a worker for each queue, and the web server."""
-    workers = {
-        queue: programs.worker(queue, app="project", processes=programs.pool_size(connection.vendor))
-        for queue in (*SERVICES, EXTERNAL)
-    }
+    size = programs.pool_size(connection.vendor)
     return [
-        Program(name="relay", command=programs.relay()),
-        *(Program(name=queue, command=command) for queue, command in workers.items()),
+        Program(name="relay", command=[sys.executable, "manage.py", "relay"]),
+        *(
+            Program(name=queue, command=programs.worker(queue, app="project", processes=size))
+            for queue in (*SERVICES, EXTERNAL)
+        ),
         Program(
             name="web",
             command=programs.web("project.wsgi", address=f"{HOST}:{settings.PORT}"),
