@@ -1,24 +1,26 @@
-# Everything here works with only make and Python 3.11 or newer: what else is needed comes into .venv.
+# All targets need only make and Python 3.11 or newer; they install everything else into .venv.
 
 PY := .venv/bin/python
 RUNTIME := .venv/.installed
 DEVELOPMENT := .venv/.installed-dev
 BENCH := .venv/.installed-bench
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --require-hashes
+# Each process finds the plugin that pyproject.toml names by PYTHONPATH.
+COVERAGE := PYTHONPATH=$(CURDIR) .venv/bin/coverage run -m pytest
 LOCK := .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet
 
-# What `make run` gives a machine of one's own; the environment overrides it.
+# Defaults of `make run`, for a developer's machine; the environment overrides them.
 run: export DEBUG ?= 1
 run: export WELCOME_SKU ?= WELCOME
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test faults controls bench bench-quick lint format lock docs
+.PHONY: help install run demo test test-matrix wheel coverage faults mutants bench bench-quick lint format lock docs
 
-help: ## List what can be made
+help: ## List all targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
 		printf '%-18s %s\n' "$$target" "$$text"; done
 
-install: $(RUNTIME) ## Make .venv with what the system needs
+install: $(RUNTIME) ## Install what the system needs to run into .venv
 
 run: $(RUNTIME) ## Run everything on http://127.0.0.1:8000 (PORT); Ctrl-C stops it
 	@mkdir -p "$${DATA_DIR:-.data}" && echo "WELCOME_SKU=$$WELCOME_SKU" > "$${DATA_DIR:-.data}/env"
@@ -26,23 +28,38 @@ run: $(RUNTIME) ## Run everything on http://127.0.0.1:8000 (PORT); Ctrl-C stops 
 	@$(PY) manage.py demo_data
 	@exec $(PY) manage.py up
 
-demo: $(RUNTIME) ## Run everything for a minute, place orders over HTTP, check the invariants
+demo: $(RUNTIME) ## Run everything for a minute: place orders over HTTP, check the invariants
 	@exec $(PY) manage.py demo
 
-test: $(DEVELOPMENT) ## Run all tests on SQLite, then on a PostgreSQL started for them
+test: $(DEVELOPMENT) ## Run all tests on SQLite, then on a PostgreSQL that it starts
 	env -u DATABASE_URL .venv/bin/pytest -n auto
 	$(PY) -m tests.with_postgres .venv/bin/pytest -n auto
 
-faults: $(DEVELOPMENT) ## Break the real system in forty ways under load, and tell what was lost (ARGS="--seed 2")
+test-matrix: $(DEVELOPMENT) ## Run lint and tests on Python 3.11 to 3.13 and on Django 6.1 (ARGS=--short for a few minutes)
+	$(PY) -m tests.matrix $(ARGS)
+
+wheel: $(DEVELOPMENT) ## Build the event bus as the package orderly-bus into dist/
+	.venv/bin/uv build --quiet --wheel --no-build-isolation --python $(PY) --out-dir dist project/bus
+	@ls dist/*.whl
+
+coverage: $(DEVELOPMENT) ## Run all tests on both databases, and list what of the product no test reaches (also .coverage/html)
+	rm -rf .coverage
+	env -u DATABASE_URL $(COVERAGE) -n auto $(ARGS)
+	$(PY) -m tests.with_postgres $(COVERAGE) -n auto $(ARGS)
+	.venv/bin/coverage combine --quiet
+	.venv/bin/coverage html --quiet --fail-under 0
+	.venv/bin/coverage report
+
+faults: $(DEVELOPMENT) ## Break the real system in forty ways under load, and report what was lost (ARGS="--seed 2")
 	$(PY) -m tests.faults $(ARGS)
 
-controls: $(DEVELOPMENT) ## Take each safeguard out, one at a time, and name the test that goes red
-	$(PY) -m tests.with_postgres $(PY) -m tests.controls
+mutants: $(DEVELOPMENT) ## Disable each safeguard, one at a time, and name the test that fails (ARGS="guard" for some)
+	$(PY) -m tests.with_postgres $(PY) -m tests.mutants $(ARGS)
 
-bench: $(BENCH) ## Measure against the usual Celery code and bare psycopg, for some 40 minutes (ARGS="--workload bulk")
+bench: $(BENCH) ## Compare with the usual Celery code and bare psycopg, in 40 minutes (ARGS="--workload bulk")
 	$(PY) -m benchmarks $(ARGS)
 
-bench-quick: $(BENCH) ## The same in under three minutes: less of it, one round
+bench-quick: $(BENCH) ## The same with less work and in one round, in three minutes
 	$(PY) -m benchmarks --quick $(ARGS)
 
 lint: $(DEVELOPMENT) ## Check style, types and the import contracts
@@ -51,20 +68,23 @@ lint: $(DEVELOPMENT) ## Check style, types and the import contracts
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-format: $(DEVELOPMENT) ## Rewrite the code in the house style
+format: $(DEVELOPMENT) ## Format the code, and fix what ruff can fix
 	.venv/bin/ruff check --fix-only .
 	.venv/bin/ruff format .
 
-lock: $(DEVELOPMENT) ## Compile pyproject.toml into requirements.txt, requirements-dev.txt and requirements-bench.txt
+lock: $(DEVELOPMENT) ## Compile pyproject.toml into requirements*.txt, with hashes
 	$(LOCK) pyproject.toml -o requirements.txt
 	$(LOCK) --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+	cp requirements-dev.txt requirements-django61.txt
+	$(subst 3.11,3.12,$(LOCK)) --group dev pyproject.toml --override requirements-django61.in \
+		-o requirements-django61.txt
 	$(LOCK) --group bench pyproject.toml -c requirements-dev.txt -o requirements-bench.txt
 
-docs: $(RUNTIME) ## Make docs/settings.md, docs/events.md and docs/schemas/ from the code
+docs: $(RUNTIME) ## Make docs/settings.md, docs/events.md, docs/states.md and docs/schemas/ from the code
 	@$(PY) -m project.console.reference
-	@$(PY) manage.py event_schemas
+	@$(PY) manage.py bus schemas
 
-# The bundled Redis has builds for 3.11 to 3.13, so these are looked for before anything newer is taken.
+# The bundled Redis has builds for 3.11 to 3.13, so these are preferred to anything newer.
 $(PY):
 	@for python in python3 python3.13 python3.12 python3.11; do \
 		if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \

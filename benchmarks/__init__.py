@@ -1,1 +1,1 @@
-"""How fast Orderly is, beside the usual Celery code and what the database itself can do: docs/performance.md."""
+"""How fast Orderly is, beside the usual Celery code and the limit of the database: docs/performance.md."""

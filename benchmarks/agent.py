@@ -1,8 +1,8 @@
-"""python -m benchmarks.agent SHOP ACTION: what has to happen inside a system's own processes, with its own settings.
+"""python -m benchmarks.agent SHOP ACTION: what has to run inside a system, with its own settings.
 
-`set_up` fills an empty database and prints what the driver needs to know, as JSON. `token` prints a bearer token,
-`costs` what looks and claims take, `steps` where an order's time goes.
-`place` gets ready, says so, waits for a line on standard input, places its orders, and prints what came of it.
+`set_up` fills an empty database and prints what the benchmark needs to know, as JSON. `token` prints a bearer token,
+`costs` the duration of polls and claims, `steps` the time of each step of an order.
+`place` prepares, says so, waits for a line on standard input, places its orders, and prints its figures.
 """
 
 import argparse
@@ -14,29 +14,29 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.specs import BULK, MIXES, Spec, chunks, specs
+from benchmarks.orders import MIXES, ORDERS_PER_TRANSACTION, OrderSpec, generate_orders, in_batches
 
-#: Orders that a steady placer is at most ahead: the figure that it goes by is a second old.
-AHEAD = 10_000
+#: How far a steady placer may be ahead of the workers; the figure that it compares with is a second old.
+MAX_ORDERS_AHEAD = 10_000
 STEADY_SEED = 1_000_000
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the action of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("shop", help="the module of the peer")
+    parser.add_argument("shop", help="the module of the system")
     parser.add_argument("action", choices=("set_up", "token", "costs", "steps", "place"))
-    parser.add_argument("--history", type=int, default=0, help="orders that are there before")
+    parser.add_argument("--history", type=int, default=0, help="settled orders to add")
     parser.add_argument("--how", choices=("one", "bulk", "rate", "steady"), default="one")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long, for --how steady")
+    parser.add_argument("--seconds", type=float, default=60.0, help="duration, for --how steady")
     parser.add_argument("--rate", type=float, default=20.0, help="orders a second, for --how rate")
     parser.add_argument("--orders", type=int, default=0)
-    parser.add_argument("--warm-up", type=int, default=0, help="orders placed before it is ready")
+    parser.add_argument("--warm-up", type=int, default=0, help="orders to place before it is ready")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mix", choices=MIXES, default="uniform")
     options = parser.parse_args()
     if "DJANGO_SETTINGS_MODULE" in os.environ:
-        import django  # noqa: PLC0415 - the limit does without
+        import django  # noqa: PLC0415 - the limit runs without Django
 
         django.setup()
     shop: Any = importlib.import_module(options.shop)
@@ -49,7 +49,7 @@ def main() -> None:
     elif options.action == "steps":
         say(shop.steps(orders=options.orders))
     else:
-        wanted = specs(count=options.warm_up + options.orders, seed=options.seed, mix=options.mix)
+        wanted = generate_orders(count=options.warm_up + options.orders, seed=options.seed, mix=options.mix)
         place(shop, wanted[: options.warm_up], how="bulk" if options.how in ("bulk", "steady") else "one")
         say("ready")
         sys.stdin.readline()
@@ -59,20 +59,20 @@ def main() -> None:
         say(place(shop, wanted[options.warm_up :], how=options.how, rate=options.rate))
 
 
-def place(shop: Any, wanted: Sequence[Spec], *, how: str, rate: float = 20.0) -> dict[str, Any]:
-    """Place orders, and tell how long that took, and when each was due if they come at a rate."""
+def place(shop: Any, wanted: Sequence[OrderSpec], *, how: str, rate: float = 20.0) -> dict[str, Any]:
+    """Place orders; how long that took, and when each was due if they come at a rate."""
     placer = Placer(shop)
     cpu, start = time.process_time(), time.time()
     begun: list[tuple[str, float]] = []
     if how == "bulk":
-        for chunk in chunks(wanted):
+        for chunk in in_batches(wanted):
             placer.attempt(shop.place_many, chunk)
     elif how == "one":
         for spec in wanted:
             placer.attempt(shop.place_one, spec)
     else:
         for number, spec in enumerate(wanted):
-            # When it was to be placed, not when the one before let it be.
+            # When the order was due, even if the one before it was late.
             due = start + number / rate
             time.sleep(max(due - time.time(), 0))
             begun.append((str(placer.attempt(shop.place_one, spec)), due))
@@ -85,26 +85,26 @@ def place(shop: Any, wanted: Sequence[Spec], *, how: str, rate: float = 20.0) ->
 
 
 def place_steadily(shop: Any, *, seconds: float) -> dict[str, Any]:
-    """Place in bulk for so long, never more than a few seconds' work ahead of those who work at it."""
+    """Place in bulk for this long, at most a few seconds' work ahead of the workers."""
     start, placed, settled_before = time.time(), 0, shop.settled()
     while time.time() < start + seconds:
-        if placed - (shop.settled() - settled_before) > AHEAD:
+        if placed - (shop.settled() - settled_before) > MAX_ORDERS_AHEAD:
             time.sleep(0.01)
         else:
-            shop.place_many(specs(count=BULK, seed=STEADY_SEED + placed))
-            placed += BULK
+            shop.place_many(generate_orders(count=ORDERS_PER_TRANSACTION, seed=STEADY_SEED + placed))
+            placed += ORDERS_PER_TRANSACTION
     return {"placed": placed, "seconds": time.time() - start}
 
 
 class Placer:
-    """Places until it works, and counts the times that SQLite said "database is locked"."""
+    """Retries until an order is placed, and counts how often SQLite said "database is locked"."""
 
     def __init__(self, shop: Any) -> None:
         self._error: type[Exception] = getattr(shop, "LOCK_ERROR", ZeroDivisionError)
         self.lock_errors = 0
 
     def attempt(self, verb: Any, *arguments: Any) -> Any:
-        """Call a verb of the shop."""
+        """Call a function of the shop."""
         while True:
             try:
                 return verb(*arguments)
@@ -115,8 +115,8 @@ class Placer:
 
 
 def say(answer: Any) -> None:
-    """One line of JSON to the driver."""
-    print(json.dumps(answer), flush=True)  # noqa: T201 - it is what the driver reads
+    """Print one line of JSON for the benchmark."""
+    print(json.dumps(answer), flush=True)  # noqa: T201 - the benchmark reads it
 
 
 if __name__ == "__main__":

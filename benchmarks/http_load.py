@@ -1,7 +1,7 @@
-"""python -m benchmarks.http_load PORT TOKEN: places orders over HTTP, with as little work for this side as possible.
+"""python -m benchmarks.http_load PORT TOKEN: places orders over HTTP, with as little work in the client as possible.
 
-Requests are made up beforehand and sent over connections that stay open; of an answer only the status is looked at. It
-gets ready, says so, waits for a line on standard input, and prints what came of it, as benchmarks/agent.py does.
+It prepares the requests, keeps connections open, and reads only the status of an answer. It says when it is ready,
+waits for a line on standard input, and prints its figures, as benchmarks/agent.py does.
 """
 
 import argparse
@@ -12,11 +12,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.agent import say
-from benchmarks.specs import MIXES, Spec, specs
+from benchmarks.orders import MIXES, OrderSpec, generate_orders
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Place the orders of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("port", type=int)
     parser.add_argument("token")
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mix", choices=MIXES, default="uniform")
     options = parser.parse_args()
-    wanted = specs(count=options.warm_up + options.orders, seed=options.seed, mix=options.mix)
+    wanted = generate_orders(count=options.warm_up + options.orders, seed=options.seed, mix=options.mix)
     requests = [request(spec, token=options.token) for spec in wanted]
     send(requests[: options.warm_up], port=options.port, connections=options.connections)
     say("ready")
@@ -37,8 +37,8 @@ def main() -> None:
     say({"seconds": seconds, "cpu": time.process_time() - cpu, "lock_errors": 0, "begun": []})
 
 
-def request(spec: Spec, *, token: str) -> bytes:
-    """The bytes of an order."""
+def request(spec: OrderSpec, *, token: str) -> bytes:
+    """The bytes of a request for an order."""
     body = json.dumps({"lines": [{"sku": sku, "quantity": quantity} for sku, quantity in spec.lines]})
     head = (
         "POST /api/v1/orders/ HTTP/1.1",
@@ -51,14 +51,14 @@ def request(spec: Spec, *, token: str) -> bytes:
 
 
 def send(requests: list[bytes], *, port: int, connections: int) -> None:
-    """Send them over so many connections at once."""
+    """Send requests over this many connections at once."""
     shares = [requests[start::connections] for start in range(connections)]
     with ThreadPoolExecutor(connections) as pool:
         list(pool.map(lambda share: send_in_turn(share, port=port), shares))
 
 
 def send_in_turn(requests: list[bytes], *, port: int) -> None:
-    """One after the other, over a connection that is opened again when the server has closed it.
+    """Send requests one after the other; the connection is opened again after the server has closed it.
 
     Raises:
         SystemExit: an answer is not 201.

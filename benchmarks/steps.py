@@ -1,6 +1,6 @@
-"""python -m benchmarks.steps: where the time of one order goes, from placed to confirmed, in ours on PostgreSQL.
+"""python -m benchmarks.steps: how long each step of an order takes, from placed to confirmed, on PostgreSQL.
 
-Each step by itself, in one process, in batches of 500 with nobody beside it: so no time is spent waiting for another.
+Each step runs alone in one process, in batches of 500, so no time is spent waiting for other processes.
 """
 
 import argparse
@@ -10,8 +10,7 @@ from collections import Counter
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.processes import ask
-from benchmarks.stage import agent, stage_for_ours
+from benchmarks.harness import agent, harness_for_ours
 from benchmarks.systems import SYSTEMS
 
 OURS = SYSTEMS["ours"]
@@ -24,9 +23,9 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=20_000, help="(default: %(default)s)")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120)
-    with stage_for_ours() as stage, stage.running(OURS, stage.fresh(OURS), ()) as processes:
+    with harness_for_ours() as harness, harness.running(OURS, harness.fresh(OURS), ()) as processes:
         command = agent(OURS, "steps", "--orders", str(options.orders))
-        found = ask(processes.start("steps", command, talks=True), printed=lambda: processes.printed("steps"))
+        found = processes.ask("steps", *command)
     table = Table("step", "what", "microseconds an order", title=f"{options.orders:,} orders")
     sums: Counter[str] = Counter()
     for step, what, spent in sorted(found, key=lambda row: (STEPS.index(row[0]), -row[2])):

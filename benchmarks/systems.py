@@ -1,34 +1,34 @@
-"""What is measured side by side: ours, the naive peer in three ways, and the limit."""
+"""The systems that are compared: ours, the naive peer in three variants, and the limits."""
 
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from project.console import programs
+from project.console.harness import programs
 
-#: For all of them: whoever signs tokens needs one.
-SECRET = "of-databases-that-are-dropped-when-the-benchmark-ends"  # noqa: S105
+#: Every system that signs tokens needs one.
+SECRET_KEY = "of-databases-that-are-dropped-when-the-benchmark-ends"  # noqa: S105
 
 NAIVE_WORKERS = ("inventory", "orders")
 
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """One of those measured."""
+    """A system to measure."""
 
     name: str
-    #: The module of its verbs (benchmarks/agent.py), and its settings.
+    #: The module with its functions for benchmarks/agent.py.
     shop: str
     environment: Mapping[str, str] = field(default_factory=dict)
-    #: Whose database it begins with a copy of.
-    history: str = ""
-    #: What comes before the names of its tables.
+    #: The system whose template database it starts from.
+    template_of: str = ""
+    #: The names of its tables.
     tables: Mapping[str, str] = field(default_factory=dict)
-    #: Commands by name, with {port} and {pool_size} left open; ours are asked of `manage.py up` with its history.
+    #: Commands by name, with placeholders {port} and {pool_size}; those of ours come from `manage.py up`.
     programs: Mapping[str, list[str]] = field(default_factory=dict)
-    #: Those that carry an order from placed to confirmed.
-    carriers: tuple[str, ...] = ()
-    #: How many processes place in bulk.
+    #: The programs that take an order from placed to confirmed.
+    order_programs: tuple[str, ...] = ()
+    #: How many processes place orders in bulk.
     bulk_placers: int = 1
 
 
@@ -44,11 +44,11 @@ OUR_TABLES = {
 NAIVE_TABLES = {name: f"naive_{table.split('_')[1]}" for name, table in OUR_TABLES.items()}
 
 
-#: Where a web server of theirs listens.
+#: Where their web servers listen.
 ADDRESS = "127.0.0.1:{port}"
 OUTBOX_RELAY = [
     *(sys.executable, "-m", "django", "celery_outbox_relay"),
-    # It sleeps a second by default whenever a set was not full: that would be latency on purpose.
+    # By default it sleeps for a second after each batch that was not full, which would add latency.
     *("--idle-time", "0.01"),
 ]
 NAIVE_PROGRAMS = {
@@ -66,10 +66,10 @@ def _naive(name: str, *, tuned: bool = True) -> System:
         name=name,
         shop="benchmarks.peers.naive.shop",
         environment={**NAIVE_SETTINGS, "PEER_TUNED": str(int(tuned))},
-        history="naive",
+        template_of="naive",
         tables=NAIVE_TABLES,
         programs=NAIVE_PROGRAMS,
-        carriers=NAIVE_WORKERS,
+        order_programs=NAIVE_WORKERS,
     )
 
 
@@ -80,9 +80,9 @@ SYSTEMS = {
             name="ours",
             shop="benchmarks.peers.ours",
             environment={"DJANGO_SETTINGS_MODULE": "project.settings"},
-            history="ours",
+            template_of="ours",
             tables=OUR_TABLES,
-            carriers=("relay", "users", "orders", "inventory"),
+            order_programs=("relay", "users", "orders", "inventory"),
         ),
         _naive("naive"),
         _naive("untuned", tuned=False),
@@ -90,19 +90,19 @@ SYSTEMS = {
             name="outbox",
             shop="benchmarks.peers.naive.shop",
             environment={**NAIVE_SETTINGS, "PEER_OUTBOX": "1"},
-            history="outbox",
+            template_of="outbox",
             tables=NAIVE_TABLES,
             programs={**NAIVE_PROGRAMS, "relay": OUTBOX_RELAY},
-            carriers=("relay", *NAIVE_WORKERS),
+            order_programs=("relay", *NAIVE_WORKERS),
         ),
         System(
             name="bare",
             shop="benchmarks.peers.ours",
             environment={"DJANGO_SETTINGS_MODULE": "project.settings"},
-            history="ours",
+            template_of="ours",
             tables=OUR_TABLES,
             programs={"web": programs.web("benchmarks.peers.bare_wsgi", address=ADDRESS)},
         ),
-        System(name="limit", shop="benchmarks.peers.limit", history="ours", tables=OUR_TABLES, bulk_placers=2),
+        System(name="limit", shop="benchmarks.peers.limit", template_of="ours", tables=OUR_TABLES, bulk_placers=2),
     )
 }

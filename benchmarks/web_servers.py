@@ -1,6 +1,6 @@
-"""python -m benchmarks.web_servers: orders a second that web servers take, two processes each; nobody else works.
+"""python -m benchmarks.web_servers: orders a second that web servers accept, with two processes each and no workers.
 
-gunicorn as `manage.py up` runs it, and what else there is: one request at a time, ASGI, and granian, written in Rust.
+Compares gunicorn as `manage.py up` runs it with one request at a time, with ASGI, and with granian, written in Rust.
 """
 
 import argparse
@@ -12,19 +12,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.processes import NotReady
+from benchmarks.harness import harness_for_ours, in_turn
+from benchmarks.measurement import Measurement
 from benchmarks.report import Result
-from benchmarks.run import Measurement
-from benchmarks.stage import stage_for_ours, turn
 from benchmarks.systems import ADDRESS, SYSTEMS
 from benchmarks.workloads import WORKLOADS
-from project.console.programs import web
+from project.console.harness.process import NotReady
+from project.console.harness.programs import web
 
 GRANIAN = [
     *(sys.executable, "-m", "granian", "--host", "127.0.0.1", "--port", "{port}", "--workers", "2", "--no-ws"),
     "--access-log",
 ]
-OTHERS = {
+OTHER_SERVERS = {
     "gunicorn, sync": web("project.wsgi", address=ADDRESS, threads=1),
     "gunicorn, ASGI": [*web("project.asgi", address=ADDRESS, threads=1), "--worker-class", "asgi"],
     "granian, 4 threads": [*GRANIAN, "--interface", "wsgi", "--blocking-threads", "4", "project.wsgi:application"],
@@ -34,7 +34,7 @@ OTHERS = {
 
 
 def main() -> None:
-    """Measure each in turn, and print and write what was found."""
+    """Measure each server in turn, then print and write the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.web_servers", description=__doc__)
     parser.add_argument("--orders", type=int, default=3_000, help="orders in a round (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds (default: %(default)s)")
@@ -43,13 +43,13 @@ def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else 120)
     found: defaultdict[str, list[Measurement]] = defaultdict(list)
     failed: Counter[str] = Counter()
-    with stage_for_ours() as stage:
-        servers = {"as it is run": stage.ours["programs"]["web"]}
-        servers |= OTHERS
+    with harness_for_ours() as harness:
+        servers = {"as it is run": harness.ours["programs"]["web"]}
+        servers |= OTHER_SERVERS
         for round_ in range(1, options.rounds + 1):
-            for name, command in turn(servers.items(), round_):
+            for name, command in in_turn(servers.items(), round_):
                 try:
-                    measured = stage.measure(
+                    measured = harness.measure(
                         SYSTEMS["ours"],
                         WORKLOADS["intake"],
                         orders=options.orders,
@@ -57,7 +57,7 @@ def main() -> None:
                         programs={"web": command},
                     )
                 except NotReady as error:  # which is a finding, too
-                    console.print(f"round {round_}, {name}: not all were answered\n{error}", highlight=False)
+                    console.print(f"round {round_}, {name}: not every request was answered\n{error}", highlight=False)
                     failed[name] += 1
                     continue
                 found[name].append(measured)

@@ -1,1 +1,1 @@
-"""The inventory service: what is in stock where, for whom it is kept, and what moved it."""
+"""The inventory service: products, stock at locations, reservations for orders, and the ledger."""

@@ -1,4 +1,4 @@
-"""The inventory service as a Django app."""
+"""The Django app of the inventory service."""
 
 from importlib import import_module
 
@@ -6,12 +6,10 @@ from django.apps import AppConfig
 
 
 class InventoryConfig(AppConfig):
-    """Has the service's signals and handlers known to every process."""
-
     name = "inventory"
     verbose_name = "Inventory"
 
     def ready(self) -> None:
-        """Connect the signals and register the handlers; both modules need the models, so not before."""
+        # Both modules import the models, so they cannot be imported earlier.
         import_module("inventory.signals")
         import_module("inventory.tasks")

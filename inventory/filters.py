@@ -1,25 +1,25 @@
-"""What inventory's lists can be asked for."""
+"""The filters of inventory's lists."""
 
 from django_filters import CharFilter
 
 from inventory.models import Movement
-from project.api.filters import Filters, id_of, one_of
+from project.api.filters import StrictFilterSet, choice_filter, uuid_filter
 
-LONGEST_CODE = 64
-
-
-class StockFilters(Filters):
-    """Stock of one product, at one location, or both."""
-
-    sku = CharFilter(field_name="product__sku", max_length=LONGEST_CODE)
-    location = CharFilter(field_name="location__code", max_length=LONGEST_CODE)
+MAX_CODE_LENGTH = 64
 
 
-class MovementFilters(Filters):
-    """The ledger of one product, one location, one order, one event, or of one kind of movement."""
+class StockFilters(StrictFilterSet):
+    """Filter stock by product and location."""
 
-    sku = CharFilter(field_name="stock__product__sku", max_length=LONGEST_CODE)
-    location = CharFilter(field_name="stock__location__code", max_length=LONGEST_CODE)
-    order_id = id_of("order_id")
-    event_id = id_of("event_id")
-    kind = one_of(Movement.Kind, field_name="kind")
+    sku = CharFilter(field_name="product__sku", max_length=MAX_CODE_LENGTH)
+    location = CharFilter(field_name="location__code", max_length=MAX_CODE_LENGTH)
+
+
+class MovementFilters(StrictFilterSet):
+    """Filter the ledger by product, location, order, event and kind."""
+
+    sku = CharFilter(field_name="stock__product__sku", max_length=MAX_CODE_LENGTH)
+    location = CharFilter(field_name="stock__location__code", max_length=MAX_CODE_LENGTH)
+    order_id = uuid_filter("order_id")
+    event_id = uuid_filter("event_id")
+    kind = choice_filter(Movement.Kind, field_name="kind")

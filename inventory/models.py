@@ -1,7 +1,7 @@
-"""Inventory's tables and their constraints.
+"""Products, locations, stock, and the ledger of its changes.
 
-Stock says how much there is and how much of it is promised. Every change of those two figures is a Movement, so they
-are at any moment the sums of their movements, and what is promised is the sum of the active reservations.
+A stock row has two figures: units on hand, and units reserved for orders. Every change of either is a Movement, so each
+figure is the sum of its movements at any moment, and `reserved` is the sum of the active reservations.
 `operations.find_drift` checks both.
 """
 
@@ -14,10 +14,10 @@ from django.db.models import F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 from uuid_utils.compat import uuid7
 
-#: What other services may know of a product; a change of any of these is a new version.
-ANNOUNCED = ("name", "price", "currency", "active")
+#: The fields that other services know. A change of any of them is a new version.
+ANNOUNCED_FIELDS = ("name", "price", "currency", "active")
 
-#: For SKUs and location codes, which stand in addresses and in files.
+#: For SKUs and location codes, which appear in URLs and files.
 code_validator = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z",
     "Use letters, digits, dots, dashes and underscores, and begin with a letter or digit.",
@@ -25,17 +25,15 @@ code_validator = RegexValidator(
 
 
 class ProductQuerySet(models.QuerySet["Product"]):
-    """Products, and what more can be asked of them."""
-
     def with_available(self) -> "ProductQuerySet":
-        """Each with `available`, the units that can still be promised: a subquery, so that a page sums only its own."""
+        """Annotate `available`, the units that can still be reserved. A subquery, so a page sums only its own rows."""
         shelf = Stock.objects.filter(product=OuterRef("pk"), location__active=True).values("product")
         units = shelf.annotate(units=Sum(F("on_hand") - F("reserved"))).values("units")
         return self.annotate(available=Coalesce(Subquery(units), 0, output_field=models.BigIntegerField()))
 
 
 class Product(models.Model):
-    """Something that is for sale. Each change counts `version` up and is announced by signals.py."""
+    """Something for sale. Each change increments `version` and is announced by signals.py."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     sku = models.CharField("SKU", max_length=64, unique=True, validators=[code_validator])
@@ -55,8 +53,9 @@ class Product(models.Model):
 
     class Meta:
         ordering = ("sku",)
-        constraints = (models.CheckConstraint(condition=Q(price__gte=0), name="inventory_product_price_not_negative"),)
-        # Nearly all are active and met at every step; migration 0004 has one on the words of names besides.
+        constraints = (models.CheckConstraint(condition=Q(price__gte=0), name="inventory_product_price"),)
+        # Only a list of the inactive ones needs an index: nearly all are active. PostgreSQL has one on the words of
+        # names as well (migrations).
         indexes = (models.Index(fields=["sku"], condition=Q(active=False), name="inventory_product_inactive"),)
 
     def __str__(self) -> str:
@@ -70,19 +69,19 @@ class Product(models.Model):
         using: str | None = None,
         update_fields: Iterable[str] | None = None,
     ) -> None:
-        """Save a new version, in one transaction with its announcement; do nothing when nothing has changed.
+        """Save a new version and publish its event in one transaction, unless no announced field has changed.
 
         Raises:
-            ValidationError: the SKU of a product that exists is another one now.
+            ValidationError: the SKU of an existing product would change.
         """
-        # post_save of a plain save() fires after its commit: the event would not be part of the transaction.
+        # A plain save() sends post_save after its commit: the event would not be part of the transaction.
         with transaction.atomic(using=using):
             stored = Product.objects.using(using).select_for_update().filter(pk=self.pk).first()
             if stored is not None and stored.sku != self.sku:
                 raise ValidationError(
-                    {"sku": f"{stored.sku} keeps its SKU: add a new product and deactivate this one."}
+                    {"sku": f"The SKU {stored.sku} cannot change: add a new product and deactivate this one."}
                 )
-            changing = ANNOUNCED if update_fields is None else tuple(set(ANNOUNCED) & set(update_fields))
+            changing = ANNOUNCED_FIELDS if update_fields is None else tuple(set(ANNOUNCED_FIELDS) & set(update_fields))
             if stored is not None and all(getattr(stored, name) == getattr(self, name) for name in changing):
                 self.version = stored.version
                 return
@@ -111,9 +110,9 @@ class Location(models.Model):
 
 
 class Stock(models.Model):
-    """How much of a product is at a location, and how much of that is promised to orders.
+    """The units of a product at a location, and how many of them are reserved for orders.
 
-    The row is locked while its figures change, and several rows in the order of their ids.
+    The row is locked while its figures change; several rows are locked in the order of their ids.
     """
 
     # The unique constraint's index begins with the product.
@@ -127,7 +126,7 @@ class Stock(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["product", "location"], name="inventory_stock_once"),
             models.CheckConstraint(
-                condition=Q(reserved__gte=0, reserved__lte=F("on_hand")), name="inventory_stock_reserved_within_on_hand"
+                condition=Q(reserved__gte=0, reserved__lte=F("on_hand")), name="inventory_stock_within_on_hand"
             ),
         )
 
@@ -136,15 +135,14 @@ class Stock(models.Model):
 
     @property
     def available(self) -> int:
-        """What can still be promised."""
+        """The units that can still be reserved."""
         return self.on_hand - self.reserved
 
 
 class Allocation(models.Model):
-    """What inventory decided about an order; at most one per order, which makes a repeated event harmless.
+    """The decision about an order. An order has at most one, which makes a repeated event harmless.
 
-    A cancel that comes before its order leaves one in state `cancelled`, so that the order finds it and reserves
-    nothing.
+    A cancellation that arrives before its order writes a `cancelled` one, so that nothing is reserved for the order.
     """
 
     class State(models.TextChoices):
@@ -154,14 +152,14 @@ class Allocation(models.Model):
 
     order_id = models.UUIDField(primary_key=True)
     state = models.CharField(max_length=20, choices=State.choices)
-    #: The event that brought it into this state.
+    #: The event that led to this state.
     event_id = models.UUIDField()
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = (
             models.CheckConstraint(
-                condition=Q(state__in=["reserved", "rejected", "cancelled"]), name="inventory_allocation_state_known"
+                condition=Q(state__in=["reserved", "rejected", "cancelled"]), name="inventory_allocation_state"
             ),
         )
 
@@ -170,24 +168,24 @@ class Allocation(models.Model):
 
 
 class Reservation(models.Model):
-    """Units at one location that are kept for an order."""
+    """Units at one location that are reserved for an order."""
 
     class State(models.TextChoices):
         ACTIVE = "active"
         RELEASED = "released"
 
     allocation = models.ForeignKey(Allocation, on_delete=models.PROTECT, related_name="reservations")
-    # Only the active ones are ever looked for by stock; they have an index of their own. PostgreSQL: no foreign key.
-    stock = models.ForeignKey(Stock, on_delete=models.PROTECT, related_name="reservations", db_index=False)
+    # Only active ones are looked up by stock; they have their own index. No foreign key (docs/adr/0015).
+    stock = models.ForeignKey(
+        Stock, on_delete=models.PROTECT, related_name="reservations", db_index=False, db_constraint=False
+    )
     quantity = models.BigIntegerField()
     state = models.CharField(max_length=20, choices=State.choices, default=State.ACTIVE, db_default=State.ACTIVE)
 
     class Meta:
         constraints = (
-            models.CheckConstraint(condition=Q(quantity__gt=0), name="inventory_reservation_quantity_positive"),
-            models.CheckConstraint(
-                condition=Q(state__in=["active", "released"]), name="inventory_reservation_state_known"
-            ),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="inventory_reservation_quantity"),
+            models.CheckConstraint(condition=Q(state__in=["active", "released"]), name="inventory_reservation_state"),
             models.UniqueConstraint(
                 fields=["allocation", "stock"], condition=Q(state="active"), name="inventory_reservation_once"
             ),
@@ -199,7 +197,7 @@ class Reservation(models.Model):
 
 
 class Movement(models.Model):
-    """One change of a stock row's figures: the ledger. Append-only by triggers of the database (migration 0002)."""
+    """An entry of the ledger: one change of a stock row's figures. Triggers make the table append-only."""
 
     class Kind(models.TextChoices):
         RECEIVED = "received"
@@ -208,20 +206,22 @@ class Movement(models.Model):
         RESERVED = "reserved"
         RELEASED = "released"
 
-    # A serial number: within a stock row, whose lock is held while they are written, the order of the changes.
+    # The order of the changes of a stock row, whose lock is held while they are written.
     id = models.BigAutoField(primary_key=True)
-    # The index that the ledger is read by begins with the stock. PostgreSQL has no foreign key here, which would look
-    # at each of the row's versions that an old snapshot keeps, for each movement: migration 0006 has its stand-in.
-    stock = models.ForeignKey(Stock, on_delete=models.PROTECT, related_name="movements", db_index=False)
-    # No CHECK on the kind: each new one would remake this table on SQLite, and a remake drops the triggers.
+    # The index that the ledger is read by begins with the stock. No foreign key: for each movement it would pass all
+    # versions of the stock row that an old snapshot keeps. Triggers keep stock rows with movements (docs/adr/0015).
+    stock = models.ForeignKey(
+        Stock, on_delete=models.PROTECT, related_name="movements", db_index=False, db_constraint=False
+    )
+    # No CHECK: each new kind would remake this table on SQLite, and a remake drops the triggers.
     kind = models.CharField(max_length=20, choices=Kind.choices)
     on_hand_delta = models.BigIntegerField()
     reserved_delta = models.BigIntegerField()
-    #: What the row said afterwards. Where these leave the running sums of the deltas, somebody bypassed the ledger.
+    #: The figures after the change. If they differ from the sums of the deltas, somebody bypassed the ledger.
     on_hand_after = models.BigIntegerField()
     reserved_after = models.BigIntegerField()
     order_id = models.UUIDField(null=True, blank=True)
-    #: The cause: an event, or the person who did it, or at least a reason.
+    #: The cause: an event, a person, or at least a reason.
     event_id = models.UUIDField(null=True, blank=True)
     actor_id = models.UUIDField(null=True, blank=True)
     reason = models.TextField(blank=True, default="", db_default="")
@@ -230,18 +230,18 @@ class Movement(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(
-                condition=~Q(on_hand_delta=0, reserved_delta=0), name="inventory_movement_moves_something"
+                condition=~Q(on_hand_delta=0, reserved_delta=0), name="inventory_movement_not_empty"
             ),
             models.CheckConstraint(
                 condition=Q(event_id__isnull=False) | Q(actor_id__isnull=False) | ~Q(reason=""),
-                name="inventory_movement_names_its_cause",
+                name="inventory_movement_has_cause",
             ),
         )
         indexes = (
             models.Index(fields=["stock", "id"], name="inventory_movement_stock"),
             models.Index(fields=["order_id"], condition=Q(order_id__isnull=False), name="inventory_movement_order"),
             models.Index(fields=["event_id"], condition=Q(event_id__isnull=False), name="inventory_movement_event"),
-            # A list of one kind. Reservations are most of the ledger: a list of them finds one at every step.
+            # For the list of one kind. Most of the ledger are reservations, so their list needs no index.
             models.Index(
                 fields=["kind", "id"],
                 condition=Q(kind__in=["received", "adjusted", "transferred", "released"]),

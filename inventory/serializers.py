@@ -5,17 +5,17 @@ from typing import Any
 from rest_framework import serializers
 
 from inventory.models import Location, Movement, Product, Stock
-from inventory.operations.stock import MOST
-from project.api.serializers import FlagField, StrictSerializer, TextField, WholeNumberField
+from inventory.operations.stock import MAX_UNITS
+from project.api.serializers import StrictBooleanField, StrictCharField, StrictIntegerField, StrictSerializer
 
-LONGEST_CODE = 64
-LONGEST_REASON = 500
-#: What the column holds.
-LOWEST_PRIORITY, HIGHEST_PRIORITY = -(2**31), 2**31 - 1
+MAX_CODE_LENGTH = 64
+MAX_REASON_LENGTH = 500
+#: The range of the column.
+MIN_PRIORITY, MAX_PRIORITY = -(2**31), 2**31 - 1
 
 
 class ProductSerializer(serializers.ModelSerializer[Product]):
-    """A product as anybody sees it."""
+    """A product, as anyone sees it."""
 
     available = serializers.IntegerField(read_only=True, help_text="Units that can still be ordered.")
 
@@ -26,26 +26,26 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
 
 
 class ProductChangeSerializer(StrictSerializer):
-    """What can be changed of a product."""
+    """Changes of a product."""
 
-    name = TextField(max_length=200)
+    name = StrictCharField(max_length=200)
     price = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=0)
-    currency = TextField(min_length=3, max_length=3, help_text="As in EUR.")
-    active = FlagField(help_text="Whether it is for sale.")
+    currency = StrictCharField(min_length=3, max_length=3, help_text="As in EUR.")
+    active = StrictBooleanField(help_text="Whether it is for sale.")
 
 
 class NewProductSerializer(StrictSerializer):
-    """A product to be added."""
+    """A product to add."""
 
-    sku = TextField(max_length=LONGEST_CODE)
-    name = TextField(max_length=200)
+    sku = StrictCharField(max_length=MAX_CODE_LENGTH)
+    name = StrictCharField(max_length=200)
     price = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=0)
-    currency = TextField(min_length=3, max_length=3, default="EUR", help_text="As in EUR.")
-    active = FlagField(default=True, help_text="Whether it is for sale.")
+    currency = StrictCharField(min_length=3, max_length=3, default="EUR", help_text="As in EUR.")
+    active = StrictBooleanField(default=True, help_text="Whether it is for sale.")
 
 
 class LocationSerializer(serializers.ModelSerializer[Location]):
-    """A place that holds stock."""
+    """A location that holds stock."""
 
     class Meta:
         model = Location
@@ -54,32 +54,32 @@ class LocationSerializer(serializers.ModelSerializer[Location]):
 
 
 class LocationChangeSerializer(StrictSerializer):
-    """What can be changed of a location."""
+    """Changes of a location."""
 
-    name = TextField(max_length=200)
-    priority = WholeNumberField(
-        min_value=LOWEST_PRIORITY,
-        max_value=HIGHEST_PRIORITY,
+    name = StrictCharField(max_length=200)
+    priority = StrictIntegerField(
+        min_value=MIN_PRIORITY,
+        max_value=MAX_PRIORITY,
         help_text="Orders are filled from the lowest number first.",
     )
-    active = FlagField(help_text="Whether orders are filled from it.")
+    active = StrictBooleanField(help_text="Whether orders are filled from it.")
 
 
 class NewLocationSerializer(StrictSerializer):
-    """A location to be added."""
+    """A location to add."""
 
-    code = TextField(max_length=LONGEST_CODE)
-    name = TextField(max_length=200)
-    priority = WholeNumberField(
-        min_value=LOWEST_PRIORITY,
-        max_value=HIGHEST_PRIORITY,
+    code = StrictCharField(max_length=MAX_CODE_LENGTH)
+    name = StrictCharField(max_length=200)
+    priority = StrictIntegerField(
+        min_value=MIN_PRIORITY,
+        max_value=MAX_PRIORITY,
         default=0,
         help_text="Orders are filled from the lowest number first.",
     )
 
 
 class StockSerializer(serializers.ModelSerializer[Stock]):
-    """How much of a product is at a location."""
+    """The units of a product at a location."""
 
     sku = serializers.CharField(source="product.sku", read_only=True)
     location = serializers.CharField(source="location.code", read_only=True)
@@ -92,7 +92,7 @@ class StockSerializer(serializers.ModelSerializer[Stock]):
 
 
 class MovementSerializer(serializers.ModelSerializer[Movement]):
-    """One change of a stock's figures, and what or who caused it."""
+    """One change of a stock row's figures, and its cause."""
 
     sku = serializers.CharField(source="stock.product.sku", read_only=True)
     location = serializers.CharField(source="stock.location.code", read_only=True)
@@ -118,31 +118,33 @@ class MovementSerializer(serializers.ModelSerializer[Movement]):
 
 
 class ReceiptOfGoodsSerializer(StrictSerializer):
-    """Units that came in."""
+    """Units that arrived."""
 
-    sku = TextField(max_length=LONGEST_CODE)
-    location = TextField(max_length=LONGEST_CODE)
-    quantity = WholeNumberField(min_value=1, max_value=MOST)
-    reason = TextField(max_length=LONGEST_REASON, allow_blank=True, default="")
+    sku = StrictCharField(max_length=MAX_CODE_LENGTH)
+    location = StrictCharField(max_length=MAX_CODE_LENGTH)
+    quantity = StrictIntegerField(min_value=1, max_value=MAX_UNITS)
+    reason = StrictCharField(max_length=MAX_REASON_LENGTH, allow_blank=True, default="")
 
 
 class AdjustmentSerializer(StrictSerializer):
-    """A correction of what is on hand."""
+    """A correction of the units on hand."""
 
-    sku = TextField(max_length=LONGEST_CODE)
-    location = TextField(max_length=LONGEST_CODE)
-    quantity = WholeNumberField(min_value=-MOST, max_value=MOST, help_text="Negative where units are missing.")
-    reason = TextField(max_length=LONGEST_REASON)
+    sku = StrictCharField(max_length=MAX_CODE_LENGTH)
+    location = StrictCharField(max_length=MAX_CODE_LENGTH)
+    quantity = StrictIntegerField(
+        min_value=-MAX_UNITS, max_value=MAX_UNITS, help_text="Negative where units are missing."
+    )
+    reason = StrictCharField(max_length=MAX_REASON_LENGTH)
 
 
 class TransferSerializer(StrictSerializer):
-    """Units that go from one location to another."""
+    """Units to move from one location to another."""
 
-    sku = TextField(max_length=LONGEST_CODE)
-    source = TextField(max_length=LONGEST_CODE)  # type: ignore[assignment]
-    target = TextField(max_length=LONGEST_CODE)
-    quantity = WholeNumberField(min_value=1, max_value=MOST)
-    reason = TextField(max_length=LONGEST_REASON)
+    sku = StrictCharField(max_length=MAX_CODE_LENGTH)
+    source = StrictCharField(max_length=MAX_CODE_LENGTH)  # type: ignore[assignment]
+    target = StrictCharField(max_length=MAX_CODE_LENGTH)
+    quantity = StrictIntegerField(min_value=1, max_value=MAX_UNITS)
+    reason = StrictCharField(max_length=MAX_REASON_LENGTH)
 
 
 class TransferredSerializer(serializers.Serializer[Any]):

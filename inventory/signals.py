@@ -1,15 +1,15 @@
-"""Model change -> publish()."""
+"""Signals of inventory's models, which publish events."""
 
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from inventory.models import Product
-from inventory.operations.catalogue import announcement
-from project.bus.outbox import publish
+from inventory.operations.catalogue import product_changed
+from project.bus import publish
 
 
 @receiver(post_save, sender=Product)
 def announce_product(instance: Product, raw: bool, **_: object) -> None:
-    """Publish each saved version of a product."""
+    """Publish each saved version of a product, except one loaded from a fixture (raw)."""
     if not raw:
-        publish(announcement(instance))
+        publish(product_changed(instance))

@@ -7,7 +7,7 @@ from inventory import views
 app_name = "inventory"
 urlpatterns = [
     path("products/", views.ProductsView.as_view(), name="products"),
-    # Only what can be a SKU or a code gets as far as the database.
+    # Only a possible SKU or code reaches the database.
     re_path(r"^products/(?P<sku>[A-Za-z0-9._-]{1,64})/\Z", views.ProductView.as_view(), name="product"),
     path("locations/", views.LocationsView.as_view(), name="locations"),
     re_path(r"^locations/(?P<code>[A-Za-z0-9._-]{1,64})/\Z", views.LocationView.as_view(), name="location"),

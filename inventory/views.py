@@ -29,33 +29,31 @@ from inventory.serializers import (
     TransferredSerializer,
     TransferSerializer,
 )
-from project.api.people import user_id
+from project.api.authentication import user_id
 from project.api.serializers import StrictSerializer
 
 
 class ProductViews(GenericAPIView[Product]):
-    """What the views below share: what is not for sale is seen by staff alone."""
+    """Base of the views below: only staff see inactive products."""
 
     serializer_class = ProductSerializer
     queryset = Product.objects.with_available()
 
     def get_permissions(self) -> list[BasePermission]:
-        """Anyone looks, staff write."""
         return [AllowAny() if self.request.method in SAFE_METHODS else IsAdminUser()]
 
     def get_queryset(self) -> QuerySet[Product]:
-        """The products that the user may see."""
         products = super().get_queryset()
         return products if self.request.user.is_staff else products.filter(active=True)
 
 
 class ProductsView(ProductViews, ListAPIView[Product]):
-    """GET: list them, newest first. POST: add one."""
+    """GET: list products, newest first. POST: add one."""
 
     def get(self, request: Request) -> Response:
         """List products, newest first.
 
-        What is for sale; for staff, all.
+        Only active ones; for staff, all.
         """
         return self.list(request)
 
@@ -75,9 +73,9 @@ class ProductView(ProductViews):
 
     @extend_schema(request=ProductChangeSerializer, responses=ProductSerializer)
     def patch(self, request: Request, sku: str) -> Response:
-        """Change what is sent of a product.
+        """Change the sent fields of a product.
 
-        Its SKU stays. Products are never deleted: one that is no longer for sale is made inactive.
+        The SKU cannot change. Products are never deleted: deactivate one that is no longer for sale.
         """
         get_object_or_404(self.get_queryset(), sku=sku)
         operations.change_product(sku=sku, **validated(ProductChangeSerializer, request, partial=True))
@@ -85,7 +83,7 @@ class ProductView(ProductViews):
 
 
 class LocationViews(GenericAPIView[Location]):
-    """What the views below share."""
+    """Base of the views below."""
 
     permission_classes = (IsAdminUser,)
     serializer_class = LocationSerializer
@@ -93,10 +91,10 @@ class LocationViews(GenericAPIView[Location]):
 
 
 class LocationsView(LocationViews, ListAPIView[Location]):
-    """GET: list them. POST: add one."""
+    """GET: list locations. POST: add one."""
 
     def get(self, request: Request) -> Response:
-        """List the places that hold stock."""
+        """List the locations that hold stock."""
         return self.list(request)
 
     @extend_schema(request=NewLocationSerializer, responses={HTTPStatus.CREATED: LocationSerializer})
@@ -115,9 +113,9 @@ class LocationView(LocationViews):
 
     @extend_schema(request=LocationChangeSerializer, responses=LocationSerializer)
     def patch(self, request: Request, code: str) -> Response:
-        """Change what is sent of a location.
+        """Change the sent fields of a location.
 
-        Its code stays. What an inactive one holds is not available to orders.
+        The code cannot change. Stock at an inactive location is not available for orders.
         """
         get_object_or_404(self.get_queryset(), code=code)
         changes = validated(LocationChangeSerializer, request, partial=True)
@@ -125,7 +123,7 @@ class LocationView(LocationViews):
 
 
 class StockView(ListAPIView[Stock]):
-    """GET: how much there is, by product and location."""
+    """GET: stock by product and location."""
 
     permission_classes = (IsAdminUser,)
     serializer_class = StockSerializer
@@ -133,7 +131,7 @@ class StockView(ListAPIView[Stock]):
     queryset = Stock.objects.select_related("product", "location")
 
     def get(self, request: Request) -> Response:
-        """List how much there is of each product at each location."""
+        """List the stock of each product at each location."""
         return self.list(request)
 
 
@@ -151,30 +149,30 @@ class MovementsView(ListAPIView[Movement]):
 
 
 class ReceiveView(APIView):
-    """POST: goods came in."""
+    """POST: receive units."""
 
     permission_classes = (IsAdminUser,)
 
     @extend_schema(request=ReceiptOfGoodsSerializer, responses=StockSerializer)
     def post(self, request: Request) -> Response:
-        """Put units that came in into stock.
+        """Add units that arrived to the stock.
 
-        Answers with the stock as it is then.
+        Answers with the new stock.
         """
         stock = operations.receive_stock(**validated(ReceiptOfGoodsSerializer, request), actor_id=user_id(request))
         return Response(StockSerializer(stock).data)
 
 
 class AdjustView(APIView):
-    """POST: what is on hand is more or less than was thought."""
+    """POST: correct the units on hand."""
 
     permission_classes = (IsAdminUser,)
 
     @extend_schema(request=AdjustmentSerializer, responses=StockSerializer)
     def post(self, request: Request) -> Response:
-        """Correct what is on hand, by so many units more or less.
+        """Correct the units on hand by a positive or negative quantity.
 
-        What is reserved cannot be taken away. Answers with the stock as it is then.
+        Reserved units cannot be removed. Answers with the new stock.
         """
         stock = operations.adjust_stock(**validated(AdjustmentSerializer, request), actor_id=user_id(request))
         return Response(StockSerializer(stock).data)
@@ -188,7 +186,7 @@ class Transferred(NamedTuple):
 
 
 class TransferView(APIView):
-    """POST: goods go from one location to another."""
+    """POST: move units between locations."""
 
     permission_classes = (IsAdminUser,)
 
@@ -196,17 +194,17 @@ class TransferView(APIView):
     def post(self, request: Request) -> Response:
         """Move units from one location to another.
 
-        What is reserved stays where it is. Answers with both stocks as they are then.
+        Reserved units stay where they are. Answers with both new stocks.
         """
         stocks = operations.transfer_stock(**validated(TransferSerializer, request), actor_id=user_id(request))
         return Response(TransferredSerializer(Transferred(*stocks)).data)
 
 
 def validated(serializer_class: type[StrictSerializer], request: Request, *, partial: bool = False) -> dict[str, Any]:
-    """The body, as what it has to be.
+    """Return the validated body.
 
     Raises:
-        ValidationError: naming each field that is wrong.
+        ValidationError: naming each wrong field.
     """
     serializer = serializer_class(data=request.data, partial=partial)
     serializer.is_valid(raise_exception=True)

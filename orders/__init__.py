@@ -1,1 +1,1 @@
-"""Orders, their lines, their history, and orders' own copy of what is for sale."""
+"""The orders service: orders, their history, and its own copy of the products for sale."""

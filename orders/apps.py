@@ -1,4 +1,4 @@
-"""The orders service as a Django app."""
+"""The Django app of the orders service."""
 
 from importlib import import_module
 
@@ -6,10 +6,7 @@ from django.apps import AppConfig
 
 
 class OrdersConfig(AppConfig):
-    """Connects the service to the bus when Django starts."""
-
     name = "orders"
 
     def ready(self) -> None:
-        """Register the handlers."""
         import_module("orders.tasks")

@@ -1,11 +1,11 @@
-"""What lists of orders can be asked for."""
+"""The filters of the list of orders."""
 
 from orders.models import Status
-from project.api.filters import Filters, id_of, one_of
+from project.api.filters import StrictFilterSet, choice_filter, uuid_filter
 
 
-class OrderFilters(Filters):
-    """Orders in one status; for staff, one customer's. Others see their own alone, whomever they name."""
+class OrderFilters(StrictFilterSet):
+    """Filter by status and, for staff, by customer. Customers only ever see their own orders."""
 
-    status = one_of(Status, field_name="status")
-    customer_id = id_of("customer_id")
+    status = choice_filter(Status, field_name="status")
+    customer_id = uuid_filter("customer_id")

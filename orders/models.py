@@ -1,4 +1,4 @@
-"""Orders and the graph that their status moves along, their history, and a copy of what is for sale."""
+"""Orders, the graph of their status, their history, and a copy of the products for sale."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 
 class Status(models.TextChoices):
-    """Where an order stands."""
+    """The status of an order; TRANSITIONS has the graph."""
 
     PLACED = "placed"
     CONFIRMED = "confirmed"
@@ -22,7 +22,7 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled"
 
 
-#: The only steps that a status can take. Back to backordered leads only a lost reservation.
+#: The only transitions that exist. Only a lost reservation leads back to `backordered`.
 TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.PLACED: frozenset({Status.CONFIRMED, Status.BACKORDERED, Status.REJECTED, Status.CANCELLED}),
     Status.CONFIRMED: frozenset({Status.PAID, Status.BACKORDERED, Status.CANCELLED}),
@@ -34,24 +34,24 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.CANCELLED: frozenset(),
 }
 
-LONGEST_SKU = 64
-LONGEST_NAME = 200
+MAX_SKU_LENGTH = 64
+MAX_NAME_LENGTH = 200
 
 
 class Order(models.Model):
-    """What a customer asked for. Only operations.move() changes its status, and writes its history with it."""
+    """An order. Only `operations.transition()` changes its status, and writes its history at the same time."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    #: A user of another service, so an id and no foreign key.
+    #: No foreign key: users are another service.
     customer_id = models.UUIDField()
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.PLACED)
-    #: Counts the status changes under the row's lock: the sequence of the events about this order.
+    #: Counts the status changes, under the row's lock. Events about this order have it as their sequence.
     version = models.PositiveIntegerField(default=1)
     currency = models.CharField(max_length=3)
     total = models.DecimalField(max_digits=12, decimal_places=2)
-    #: Why it was rejected or cancelled.
+    #: Why the order is rejected or cancelled.
     reason = models.TextField(blank=True, default="")
-    #: Whether it is the one that greeted its customer.
+    #: A customer has at most one of these.
     is_welcome = models.BooleanField("welcome order", default=False)
     placed_at = models.DateTimeField(db_default=Now())
     changed_at = models.DateTimeField(db_default=Now())
@@ -59,13 +59,12 @@ class Order(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(condition=Q(status__in=Status.values), name="orders_order_status_known"),
-            models.CheckConstraint(condition=Q(total__gte=0), name="orders_order_total_not_negative"),
+            models.CheckConstraint(condition=Q(total__gte=0), name="orders_order_total"),
             models.UniqueConstraint(
                 fields=["customer_id"], condition=Q(is_welcome=True), name="orders_order_one_welcome"
             ),
         )
-        # A customer's list, newest first: ids grow with time.
-        # A list of those in one status, newest first, too.
+        # For one customer's orders and for the orders in one status, newest first: ids grow with time.
         indexes = (
             models.Index(fields=["customer_id", "-id"], name="orders_order_of_customer"),
             models.Index(fields=["status", "-id"], name="orders_order_in_status"),
@@ -74,32 +73,32 @@ class Order(models.Model):
     def __str__(self) -> str:
         return str(self.pk)
 
-    def remember_lines(self, lines: "Iterable[OrderLine]") -> None:
-        """Have `lines.all()` give these, as if they had been prefetched."""
+    def set_prefetched_lines(self, lines: "Iterable[OrderLine]") -> None:
+        """Make `lines.all()` return these without a query."""
         known = self.lines.all()
-        known._result_cache = list(lines)  # noqa: SLF001 - what prefetch_related() does, without the query
+        known._result_cache = list(lines)  # noqa: SLF001 - as prefetch_related() does
         self._prefetched_objects_cache = {"lines": known}
 
-    def may_become(self, status: Status) -> bool:
-        """Whether the graph has a step from here to there."""
+    def can_become(self, status: Status) -> bool:
+        """Tell whether the graph has a transition from the present status to `status`."""
         return status in TRANSITIONS[Status(self.status)]
 
 
 class OrderLine(models.Model):
-    """So many units of one product, at the price that it had when the order was placed."""
+    """A quantity of one product, at its price when the order was placed."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines", db_index=False)
-    sku = models.CharField("SKU", max_length=LONGEST_SKU)
-    name = models.CharField(max_length=LONGEST_NAME)
+    sku = models.CharField("SKU", max_length=MAX_SKU_LENGTH)
+    name = models.CharField(max_length=MAX_NAME_LENGTH)
     quantity = models.PositiveIntegerField()
     unit_price = models.DecimalField(max_digits=12, decimal_places=2)
 
     class Meta:
         constraints = (
-            # Its index begins with the order, so the foreign key needs none of its own.
+            # Its index begins with the order, so the foreign key needs no index of its own.
             models.UniqueConstraint(fields=["order", "sku"], name="orders_orderline_once"),
-            models.CheckConstraint(condition=Q(quantity__gt=0), name="orders_orderline_quantity_positive"),
-            models.CheckConstraint(condition=Q(unit_price__gte=0), name="orders_orderline_price_not_negative"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="orders_orderline_quantity"),
+            models.CheckConstraint(condition=Q(unit_price__gte=0), name="orders_orderline_price"),
         )
 
     def __str__(self) -> str:
@@ -107,23 +106,23 @@ class OrderLine(models.Model):
 
     @property
     def price(self) -> Decimal:
-        """What the line costs."""
+        """The price of the whole line."""
         return self.quantity * self.unit_price
 
 
 class OrderChange(models.Model):
-    """One step of an order's history: which status it took, when, and what or who caused it."""
+    """One status change in an order's history: when it happened, and what or who caused it."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="changes", db_index=False)
-    #: The order's version that the step led to.
+    #: The order's version after the change.
     sequence = models.PositiveIntegerField()
-    #: Empty for the first.
+    #: Empty for the first entry.
     from_status = models.CharField(max_length=20, choices=Status.choices, blank=True)
     to_status = models.CharField(max_length=20, choices=Status.choices)
     at = models.DateTimeField(db_default=Now())
-    #: The event that caused it, if one did.
+    #: The event that caused it, if any.
     event_id = models.UUIDField(null=True, blank=True)
-    #: The user who caused it, if one did.
+    #: The user who caused it, if any.
     actor_id = models.UUIDField(null=True, blank=True)
     reason = models.TextField(blank=True, default="")
 
@@ -135,14 +134,14 @@ class OrderChange(models.Model):
 
 
 class CatalogueItem(models.Model):
-    """What orders needs to know of a product: a copy, kept by ProductChanged events."""
+    """This service's copy of a product, updated by ProductChanged events."""
 
-    sku = models.CharField("SKU", max_length=LONGEST_SKU, primary_key=True)
-    name = models.CharField(max_length=LONGEST_NAME)
+    sku = models.CharField("SKU", max_length=MAX_SKU_LENGTH, primary_key=True)
+    name = models.CharField(max_length=MAX_NAME_LENGTH)
     price = models.DecimalField(max_digits=12, decimal_places=2)
     currency = models.CharField(max_length=3)
     active = models.BooleanField()
-    #: The product's version that this copies; an older one never wins.
+    #: The version of the product that this is a copy of. An older version never replaces a newer one.
     sequence = models.BigIntegerField()
 
     def __str__(self) -> str:

@@ -5,29 +5,29 @@ from typing import Any
 from rest_framework import serializers
 
 from orders.models import Order, OrderChange, OrderLine
-from orders.operations import MOST_LINES, MOST_UNITS
-from project.api.serializers import StrictSerializer, TextField, WholeNumberField
+from orders.operations import MAX_LINES, MAX_UNITS_PER_LINE
+from project.api.serializers import StrictCharField, StrictIntegerField, StrictSerializer
 
 
 class NewLineSerializer(StrictSerializer):
-    """One line of an order to be placed."""
+    """One line of an order to place."""
 
-    sku = TextField(max_length=64)
-    quantity = WholeNumberField(min_value=1, max_value=MOST_UNITS)
+    sku = StrictCharField(max_length=64)
+    quantity = StrictIntegerField(min_value=1, max_value=MAX_UNITS_PER_LINE)
 
 
 class NewOrderSerializer(StrictSerializer):
-    """An order to be placed. The number of lines is looked at before any of them."""
+    """An order to place. The number of lines is checked before any line is."""
 
     lines: serializers.ListSerializer[Any] = serializers.ListSerializer(
-        child=NewLineSerializer(), allow_empty=False, max_length=MOST_LINES
+        child=NewLineSerializer(), allow_empty=False, max_length=MAX_LINES
     )
 
 
 class CancellationSerializer(StrictSerializer):
-    """Why an order is called off."""
+    """Why the order is cancelled."""
 
-    reason = TextField(max_length=500, allow_blank=True, default="")
+    reason = StrictCharField(max_length=500, allow_blank=True, default="")
 
 
 class LineSerializer(serializers.ModelSerializer[OrderLine]):
@@ -53,7 +53,7 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
 
 
 class ChangeSerializer(serializers.ModelSerializer[OrderChange]):
-    """One step of an order's history."""
+    """One status change of an order."""
 
     class Meta:
         model = OrderChange
@@ -62,6 +62,6 @@ class ChangeSerializer(serializers.ModelSerializer[OrderChange]):
 
 
 class HistorySerializer(serializers.Serializer[Any]):
-    """An order's history, from its first step on."""
+    """An order's history, oldest first."""
 
     results = ChangeSerializer(many=True, read_only=True)

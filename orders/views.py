@@ -1,4 +1,4 @@
-"""Orders over HTTP: one's own; for staff, everybody's."""
+"""Orders over HTTP: customers see their own, staff see all."""
 
 from http import HTTPStatus
 from uuid import UUID
@@ -15,31 +15,30 @@ from orders import operations
 from orders.filters import OrderFilters
 from orders.models import Order
 from orders.serializers import CancellationSerializer, HistorySerializer, NewOrderSerializer, OrderSerializer
-from project.api.people import user_id
+from project.api.authentication import user_id
 from project.events import Line
 
 
 class OrderViews(GenericAPIView[Order]):
-    """What the views below share: whoever asks for someone else's order learns not even that it exists."""
+    """Base of the views below. Someone else's order answers 404, so nobody learns that it exists."""
 
     serializer_class = OrderSerializer
     queryset = Order.objects.prefetch_related("lines")
 
     def get_queryset(self) -> QuerySet[Order]:
-        """The orders that the user may see."""
         orders = super().get_queryset()
         return orders if self.request.user.is_staff else orders.filter(customer_id=user_id(self.request))
 
 
 class OrdersView(OrderViews, ListAPIView[Order]):
-    """GET: list them, newest first. POST: place one."""
+    """GET: list orders, newest first. POST: place one."""
 
     filterset_class = OrderFilters
 
     def get(self, request: Request) -> Response:
         """List orders, newest first.
 
-        One's own; for staff, everybody's.
+        Customers see their own orders, staff see all.
         """
         return self.list(request)
 
@@ -47,7 +46,8 @@ class OrdersView(OrderViews, ListAPIView[Order]):
     def post(self, request: Request) -> Response:
         """Place an order.
 
-        It is answered as soon as it is taken, with the status `placed`; `confirmed` or `rejected` comes a moment later.
+        The answer comes as soon as the order is written, with the status `placed`; `confirmed` or `rejected` follows a
+        moment later.
         """
         serializer = NewOrderSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -66,30 +66,30 @@ class OrderView(OrderViews):
 
 
 class HistoryView(OrderViews):
-    """GET: what happened to an order."""
+    """GET: the history of an order."""
 
     @extend_schema(responses=HistorySerializer)
     def get(self, request: Request, order_id: UUID) -> Response:
-        """Show the steps of an order, from the first on, each with its cause."""
+        """Show the status changes of an order, oldest first, each with its cause."""
         order = get_object_or_404(self.get_queryset().prefetch_related(None), pk=order_id)
-        # They are few, so there is one page.
+        # An order has few, so one page is enough.
         return Response(HistorySerializer({"results": order.changes.order_by("sequence")}).data)
 
 
 class CancelView(OrderViews):
-    """POST: call an order off."""
+    """POST: cancel an order."""
 
     @extend_schema(
         request=CancellationSerializer,
         responses={
             HTTPStatus.OK: OrderSerializer,
-            HTTPStatus.CONFLICT: OpenApiResponse(description="It can no longer be cancelled."),
+            HTTPStatus.CONFLICT: OpenApiResponse(description="The order can no longer be cancelled."),
         },
     )
     def post(self, request: Request, order_id: UUID) -> Response:
-        """Cancel an order, with a reason or without.
+        """Cancel an order; the reason is optional.
 
-        What was reserved for it is released.
+        The units reserved for it are released.
         """
         order = get_object_or_404(self.get_queryset(), pk=order_id)
         serializer = CancellationSerializer(data=request.data)

@@ -1,11 +1,12 @@
-"""Orderly: orders and inventory on an event bus that loses nothing."""
+"""Orderly: orders and inventory on an event bus that loses no event."""
 
 import os
 import sys
 
-# Without it SIGTERM under a backlog stalled a worker for 30 s in half the runs; with it, SIGTERM is the soft shutdown
-# that project/celery.py bounds. Billiard reads it once, when it is imported, which for a worker started by hand has
-# happened by now: so such a worker starts over, as the same process with the same arguments.
+# With REMAP_SIGTERM, SIGTERM starts the soft shutdown that project/celery.py bounds. Without it, SIGTERM under a
+# backlog stalled a worker for 30 s in half the runs. Billiard reads the variable once, on import, which has happened by
+# now in a worker that was started manually. So such a worker executes itself again, as the same process with the same
+# arguments.
 if "REMAP_SIGTERM" not in os.environ:
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"
     if "celery.bin.celery" in sys.modules and "worker" in sys.argv:

@@ -1,6 +1,6 @@
-"""The published language: every event of the system. Events carry ids, never names or e-mail addresses.
+"""The published language: every event of the system. Events have ids, never names or e-mail addresses of people.
 
-Who reacts to an event is said in each service's tasks.py, by ``@subscribe``.
+The handlers of an event are in each service's tasks.py, marked with ``@subscribe``.
 """
 
 from decimal import Decimal
@@ -8,24 +8,24 @@ from uuid import UUID
 
 import msgspec
 
-from project.bus.events import Event
+from project.bus import Event
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """So many units of one product."""
+    """A quantity of one product."""
 
     sku: str
     quantity: int
 
 
 class UserCreated(Event, name="users.user_created", subject="user_id"):
-    """Somebody has an account now."""
+    """An account was created."""
 
     user_id: UUID
 
 
 class ProductChanged(Event, name="inventory.product_changed", subject="sku"):
-    """A product is new, or what others may know of it has changed; `sequence` tells which state is the later."""
+    """A product was added or changed; of two events, the one with the higher `sequence` is the newer."""
 
     sku: str
     name: str
@@ -50,7 +50,7 @@ class OrderConfirmed(Event, name="orders.order_confirmed", subject="order_id"):
 
 
 class OrderRejected(Event, name="orders.order_rejected", subject="order_id"):
-    """An order cannot be met; it holds no stock."""
+    """An order cannot be fulfilled; no stock is reserved for it."""
 
     order_id: UUID
     customer_id: UUID
@@ -58,7 +58,7 @@ class OrderRejected(Event, name="orders.order_rejected", subject="order_id"):
 
 
 class OrderCancelled(Event, name="orders.order_cancelled", subject="order_id"):
-    """An order was called off; what it holds is to be released."""
+    """An order was cancelled; the stock reserved for it is to be released."""
 
     order_id: UUID
     customer_id: UUID
@@ -72,7 +72,7 @@ class StockReserved(Event, name="inventory.stock_reserved", subject="order_id"):
 
 
 class StockRejected(Event, name="inventory.stock_rejected", subject="order_id"):
-    """An order's lines cannot all be reserved, so none is."""
+    """Not all lines of an order can be reserved, so no line is."""
 
     order_id: UUID
     reason: str

@@ -1,4 +1,4 @@
-"""Every address of the system."""
+"""All URLs of the system."""
 
 from django.contrib import admin
 from django.urls import include, path, re_path

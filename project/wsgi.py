@@ -1,11 +1,11 @@
-"""The web server's way in."""
+"""The WSGI application, which the web server runs."""
 
 import os
 
 from django.core.wsgi import get_wsgi_application
 
-from project.settings import refuse_unsafe_production
+from project.checks import exit_if_unsafe
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-refuse_unsafe_production()
+exit_if_unsafe()
 application = get_wsgi_application()

@@ -1,36 +1,34 @@
-"""Fixtures that all tests share."""
+"""Fixtures for all tests."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from celery import current_app
 from django.core.cache import cache
 from django.db import connection
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # xdist has no types
 
-from project.bus.consumer import answer_bell, subscribe
-from project.bus.events import Event, event_type_named
-from project.bus.marks import Mark
-from project.bus.models import Event as EventRow
+from project.bus import Event, subscribe
 from project.bus.models import Subscription
 from project.bus.registry import Handler, handlers
-from project.bus.relay import due_handlers
-from tests.faults.brokers import Rabbit
-from tests.services import need_rabbitmq
+from project.bus.watermarks import Watermark
+from tests.faults.brokers import RabbitMQ
+from tests.services import need_rabbitmq, wait_for_coverage
 from tests.system import System, running
 
-#: The tests that share one cluster of processes, and those that share another.
+pytest_plugins = ["project.bus.pytest_plugin"]
+
+#: The path of the modules whose tests share a cluster of processes, one cluster for each module.
 CLUSTER = "tests/faults/test_kinds"
 
 
 class OneClusterAlone(LoadScopeScheduling):
-    """Shares out tests one by one, but those that share a cluster go to one process, and first.
+    """Gives each test to any process, but runs the tests that share a cluster first, in one process.
 
-    xdist_group marks would do, but those of pytest-xdist 3.8 do nothing under pytest 9.
+    A mark, xdist_group, has no effect in pytest-xdist 3.8 with pytest 9.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -39,76 +37,36 @@ class OneClusterAlone(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """How pytest-xdist shares the tests out."""
     return OneClusterAlone(config, log)
 
 
 @pytest.fixture(autouse=True)
 def _no_welcome_orders(settings: Any) -> None:
-    """Whatever this checkout's `make run` chose: a test that wants welcome orders says so."""
+    """Ignore the choice of `make run` in this checkout; a test that needs welcome orders sets the SKU."""
     settings.WELCOME_SKU = ""
 
 
 @pytest.fixture(autouse=True)
 def _no_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever runs in this checkout, and whatever BROKER_URL says: a test that wants a broker starts one."""
+    """Ignore BROKER_URL and a broker that runs in this checkout; a test that needs a broker starts one."""
     monkeypatch.setattr(current_app.conf, "broker_url", "redis+socket:///nowhere/redis.sock")
 
 
 @pytest.fixture(autouse=True)
-def _nobody_has_tried_yet() -> None:
-    """What earlier tests did counts against no address."""
+def _no_throttled_addresses() -> None:
+    """Forget the requests of earlier tests, which throttles count."""
     cache.clear()
 
 
 @pytest.fixture(autouse=True)
-def _every_scan_is_a_full_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def _all_scans_are_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine: else what a test dates back might lie before the mark."""
-    monkeypatch.setattr(Mark, "begin", lambda mark: 0.0)
-
-
-@pytest.fixture
-def published(db: None) -> Callable[..., list[Any]]:
-    """What has been published, oldest first: all of it, or that of one event type."""
-
-    def published(event_type: type[Event] | None = None) -> list[Any]:
-        rows = EventRow.objects.order_by("id")
-        if event_type is not None:
-            rows = rows.filter(type=event_type.wire_name)
-        return [
-            event_type_named(row.type, version=row.version).decode(
-                msgspec.json.encode(row.data),
-                version=row.version,
-                id=row.id,
-                sequence=row.sequence,
-                correlation_id=row.correlation_id,
-                time=row.time,
-            )
-            for row in rows
-        ]
-
-    return published
-
-
-@pytest.fixture
-def drain(db: None) -> Callable[[], None]:
-    """Handle all that is due in this process, as workers would, until nothing is."""
-
-    def drain() -> None:
-        for _ in range(1000):
-            due = [d for d in due_handlers() if d.handler in handlers]
-            if not due:
-                return
-            for d in due:
-                answer_bell(handlers[d.handler])
-        pytest.fail(f"still owed: {due}")
-
-    return drain
+    monkeypatch.setattr(Watermark, "begin", lambda mark: 0.0)
 
 
 @pytest.fixture
 def subscribed(db: None) -> Iterator[Callable[..., Handler]]:
-    """Subscribe a function of the test to event types, for the length of the test."""
+    """Subscribe a function of the test to event types until the test ends."""
     names = []
 
     def subscribed(function: Callable[..., object], *event_types: type[Event], **options: Any) -> Handler:
@@ -128,21 +86,21 @@ def subscribed(db: None) -> Iterator[Callable[..., Handler]]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _ledgers_can_be_emptied_between_tests() -> Iterator[None]:
-    """Lift the triggers that keep append-only tables from being emptied, while a test's database is flushed.
+def _append_only_tables_can_be_flushed() -> Iterator[None]:
+    """Disable the triggers of append-only tables while the database of a test is flushed.
 
-    Only here: nothing in the project can lift them.
+    The project itself has no way to disable them.
     """
     operations = type(connection.ops)
     flush = operations.execute_sql_flush
 
-    def flush_without_triggers(self: Any, statements: list[str]) -> None:
-        lift, restore = _trigger_statements()
-        flush(self, [*lift, *statements, *restore])
+    def flush_without_triggers(self: Any, statements: Iterable[str]) -> None:
+        disable, enable = _trigger_statements()
+        flush(self, [*disable, *statements, *enable])
 
-    operations.execute_sql_flush = flush_without_triggers  # type: ignore[method-assign]
-    yield
-    operations.execute_sql_flush = flush  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operations, "execute_sql_flush", flush_without_triggers)
+        yield
 
 
 def _trigger_statements() -> tuple[list[str], list[str]]:
@@ -163,17 +121,18 @@ def _trigger_statements() -> tuple[list[str], list[str]]:
 
 
 @pytest.fixture
-def rabbit(tmp_path: Path) -> Iterator[Rabbit]:
-    """A virtual host of one's own. A test names it before `system`, whose processes are then gone before it is."""
+def rabbit(tmp_path: Path) -> Iterator[RabbitMQ]:
+    """A virtual host for this test. Name it before `system`, whose processes then end before it."""
     need_rabbitmq()
-    broker = Rabbit(tmp_path)
+    broker = RabbitMQ(tmp_path)
     yield broker
     broker.close()
 
 
 @pytest.fixture
 def system(transactional_db: None) -> Iterator[System]:
-    """A system of real processes on the test's database."""
-    # A unix socket's path is short, pytest's directories are not.
+    """Real processes on the database of the test."""
+    # pytest's directories are too long for the path of a unix socket.
     with tempfile.TemporaryDirectory(prefix="orderly-") as directory, running(Path(directory)) as started:
         yield started
+        wait_for_coverage()

@@ -1,4 +1,4 @@
-"""Every link of the admin leads to where it says, from service to service and through the bus."""
+"""Links in the admin lead to existing pages, between services and through the bus."""
 
 import re
 from decimal import Decimal
@@ -13,9 +13,9 @@ from inventory import operations as inventory
 from inventory.models import Allocation, Movement, Stock
 from orders import operations as orders
 from orders.models import Order
-from project.api.admin import cause_link, link, list_link, menu
+from project.adminkit import cause_link, link, list_link, menu
+from project.bus import publish
 from project.bus.models import Delivery, Event, Failure, Receipt
-from project.bus.outbox import publish
 from project.events import Line, StockRejected
 from tests.api.clients import new_user
 
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def order(drain) -> Order:
-    """An order of two products that was confirmed and then cancelled by its customer; and a failure besides."""
+    """An order for two products that its customer cancelled after it was confirmed; and a failure of another order."""
     inventory.add_location(code="MAIN", name="Main store")
-    for sku in ("CUP", "TEA_5F"):  # the second as it could be misread in an address
+    for sku in ("CUP", "TEA_5F"):  # _5F is the admin's escape of an underscore in a URL
         inventory.add_product(sku=sku, name=f"The {sku}", price=Decimal("4.50"))
         inventory.receive_stock(sku=sku, location="MAIN", quantity=5, reason="first delivery")
     customer = new_user()
@@ -46,24 +46,24 @@ def order(drain) -> Order:
 
 
 def links(client: Client, path: str) -> list[str]:
-    """What a page links to, the menu left out."""
+    """Return the links of a page, without the menu."""
     answer = client.get(path)
     assert answer.status_code == 200, path
     content = answer.content.decode().partition('id="content-main"')[2]
     return [unescape(href) for href in re.findall(r'<a [^>]*href="(/admin/[^"]+)"', content)]
 
 
-def test_whatever_is_linked_to_is_there(admin_client, order):
+def test_each_linked_page_exists(admin_client, order):
     start = [f"/admin/orders/order/{order.pk}/change/", "/admin/bus/failure/", "/admin/inventory/movement/"]
-    open_, seen = list(start), set(start)
-    while open_:
-        for path in links(admin_client, open_.pop()):
+    to_visit, seen = list(start), set(start)
+    while to_visit:
+        for path in links(admin_client, to_visit.pop()):
             if path not in seen:
                 seen.add(path)
-                # Each kind of page three times is enough.
+                # Visit three pages of each kind.
                 name = resolve(path.partition("?")[0]).url_name
                 if sum(resolve(other.partition("?")[0]).url_name == name for other in seen) <= 3:
-                    open_.append(path)
+                    to_visit.append(path)
     reached = {resolve(path.partition("?")[0]).url_name for path in seen}
     assert reached >= {
         *("orders_order_change", "users_user_change", "inventory_product_change", "inventory_stock_change"),
@@ -78,7 +78,7 @@ def test_whatever_is_linked_to_is_there(admin_client, order):
     }
 
 
-def test_an_order_leads_to_all_it_caused_and_to_its_customer(admin_client, order):
+def test_an_order_links_to_its_customer_and_to_all_that_it_caused(admin_client, order):
     found = links(admin_client, f"/admin/orders/order/{order.pk}/change/")
     assert f"/admin/users/user/{order.customer_id}/change/" in found
     for table, rows in (("bus/event", 4), ("inventory/allocation", 1), ("inventory/movement", 4)):
@@ -90,7 +90,7 @@ def test_an_order_leads_to_all_it_caused_and_to_its_customer(admin_client, order
     assert found.count(f"/admin/users/user/{cancelled.actor_id}/change/") == 2
 
 
-def test_an_event_leads_to_what_it_is_about_its_cause_its_chain_and_its_receipts(admin_client, order):
+def test_an_event_links_to_its_subject_cause_chain_and_receipts(admin_client, order):
     placed, reserved = (
         Event.objects.get(subject=str(order.pk), type=name)
         for name in ("orders.order_placed", "inventory.stock_reserved")
@@ -109,7 +109,7 @@ def test_an_event_leads_to_what_it_is_about_its_cause_its_chain_and_its_receipts
     assert "The TEA_5F" in admin_client.get(path).content.decode()
 
 
-def test_a_failure_and_its_delivery_and_its_event_lead_to_one_another(admin_client, order):
+def test_failure_delivery_and_event_link_to_one_another(admin_client, order):
     failure = Failure.objects.latest("pk")
     delivery = Delivery.objects.get(pk=failure.delivery_id)
     for path, targets in {
@@ -122,7 +122,7 @@ def test_a_failure_and_its_delivery_and_its_event_lead_to_one_another(admin_clie
         assert [t for t in targets if f"/admin/bus/{t}/{keys[t]}/change/" not in found] == []
 
 
-def test_a_movement_leads_to_its_order_and_to_the_event_or_person_that_caused_it(admin_client, order):
+def test_a_movement_links_to_its_order_and_to_the_event_or_user_that_caused_it(admin_client, order):
     by_event = Movement.objects.filter(order_id=order.pk).earliest("pk")
     by_person = Movement.objects.get(reason="one broke")
     found = links(admin_client, f"/admin/inventory/movement/{by_event.pk}/change/")
@@ -137,7 +137,7 @@ def test_a_movement_leads_to_its_order_and_to_the_event_or_person_that_caused_it
     assert all(f"/admin/inventory/stock/{stock.pk}/change/" in found for stock in Stock.objects.all())
 
 
-def test_to_a_service_that_is_not_installed_there_is_text_instead_of_a_link(rf, admin_user, settings):
+def test_a_link_to_a_service_that_is_not_installed_is_text(rf, admin_user, settings):
     assert link("billing_invoice", 7) == "7"
     assert link("billing_invoice", 7, "an invoice") == "an invoice"
     assert list_link("billing_invoice", "invoices", q=7) == "invoices"
@@ -150,7 +150,7 @@ def test_to_a_service_that_is_not_installed_there_is_text_instead_of_a_link(rf, 
     ]
 
 
-def test_the_menu_has_only_what_somebody_may_see(rf):
+def test_the_menu_has_only_what_the_user_may_see(rf):
     request = rf.get("/")
     request.user = new_user(is_staff=True)
     assert menu(request) == []

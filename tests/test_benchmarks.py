@@ -1,4 +1,4 @@
-"""The benchmark measures fairly or not at all; how fast anything is, no test says."""
+"""The benchmark refuses to measure unfairly. No test asserts a speed."""
 
 import tempfile
 from pathlib import Path
@@ -6,58 +6,58 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from benchmarks.agreement import Disagreement, check, expected
-from benchmarks.processes import ask
-from benchmarks.servers import Postgres, Refused, Sqlite, broker
-from benchmarks.specs import specs
-from benchmarks.stage import Stage, agent
+from benchmarks.broker import broker
+from benchmarks.harness import Harness, agent
+from benchmarks.orders import generate_orders
+from benchmarks.servers import Postgres, Refused, Sqlite
 from benchmarks.systems import SYSTEMS
+from benchmarks.verification import WrongRows, expected_rows, verify
 from benchmarks.workloads import WORKLOADS
 from tests.system import database_url
 
 
 @pytest.fixture
-def stage_with(monkeypatch):
-    """A stage on SQLite and on a Redis of its own, whatever servers the tests were given."""
+def harness_with(monkeypatch):
+    """A harness on its own SQLite and Redis; servers in the environment are ignored."""
     monkeypatch.delenv("BROKER_URL", raising=False)
-    # A unix socket's path is short, pytest's directories are not.
+    # pytest's directories are too long for the path of a unix socket.
     with tempfile.TemporaryDirectory(prefix="orderly-") as name, broker(Path(name)) as redis:
-        yield lambda **options: Stage(Path(name), server=Sqlite(Path(name)), broker=redis, **options)
+        yield lambda **options: Harness(Path(name), server=Sqlite(Path(name)), broker=redis, **options)
 
 
 @pytest.mark.django_db
-def test_a_server_that_does_not_wait_for_its_disk_is_refused():
+def test_a_server_that_does_not_wait_for_its_disk_is_an_error():
     if connection.vendor == "sqlite":
-        pytest.skip("each system sets that for itself on SQLite")
+        pytest.skip("on SQLite each system sets this itself")
     url = database_url()
     with pytest.raises(Refused, match="synchronous_commit = off"):
         Postgres(f"{url}{'&' if '?' in url else '?'}options=-c%20synchronous_commit%3Doff")
 
 
-def test_too_little_history_is_refused(stage_with):
+def test_too_little_history_is_an_error(harness_with):
     with pytest.raises(Refused, match="fewer than 20,000 settled orders"):
-        stage_with(history=40).prepare([SYSTEMS["ours"]])
+        harness_with(history=40).prepare([SYSTEMS["ours"]])
 
 
-def test_ours_and_the_naive_peer_leave_the_rows_that_the_same_orders_ask_for(stage_with):
-    stage = stage_with(history=40, least_history=0)
+def test_ours_and_the_naive_peer_write_the_expected_rows(harness_with):
+    harness = harness_with(history=40, min_history=0)
     peers = [SYSTEMS["ours"], SYSTEMS["naive"]]
-    stage.prepare(peers)
+    harness.prepare(peers)
     for system in peers:
-        measured = stage.measure(system, WORKLOADS["bulk"], orders=50, round_=1)
+        measured = harness.measure(system, WORKLOADS["bulk"], orders=50, round_=1)
         assert measured.orders == 50
-        assert set(system.carriers) <= set(measured.cpu)
-    late = stage.measure(SYSTEMS["ours"], WORKLOADS["latency"], orders=3, round_=2)
-    assert len(late.latencies) == 3
-    assert all(0 < latency < 600_000 for latency in late.latencies), "both times are of one clock, in milliseconds"
-    assert late.lock_errors == 0
+        assert set(system.order_programs) <= set(measured.cpu)
+    measured = harness.measure(SYSTEMS["ours"], WORKLOADS["latency"], orders=3, round_=2)
+    assert len(measured.latencies) == 3
+    assert all(0 < latency < 600_000 for latency in measured.latencies), "milliseconds of one clock"
+    assert measured.lock_errors == 0
 
 
-def test_the_time_of_an_order_is_told_by_step_and_statement(stage_with):
-    stage, ours = stage_with(history=40, least_history=0), SYSTEMS["ours"]
-    stage.prepare([ours])
-    with stage.running(ours, stage.fresh(ours), ()) as processes:
-        found = ask(processes.start("steps", agent(ours, "steps", "--orders", "10"), talks=True))
+def test_the_time_of_an_order_is_measured_by_step_and_statement(harness_with):
+    harness, ours = harness_with(history=40, min_history=0), SYSTEMS["ours"]
+    harness.prepare([ours])
+    with harness.running(ours, harness.fresh(ours), ()) as processes:
+        found = processes.ask("steps", *agent(ours, "steps", "--orders", "10"))
     spent = {(step, what): microseconds for step, what, microseconds in found}
     assert all(spent[step, "Python"] > 0 for step in ("place", "reserve", "confirm"))
     assert {("place", "writes bus_event"), ("reserve", "writes bus_receipt"), ("confirm", "writes orders_order")} <= {
@@ -65,13 +65,13 @@ def test_the_time_of_an_order_is_told_by_step_and_statement(stage_with):
     }
 
 
-def test_rows_that_are_not_what_the_orders_ask_for_are_a_disagreement():
-    facts = expected(specs(count=3, seed=1))
-    check("somebody", facts, facts)
-    with pytest.raises(Disagreement, match=r"somebody.*confirmed: 2, not 3"):
-        check("somebody", {**facts, "confirmed": 2}, facts)
+def test_unexpected_rows_are_an_error():
+    facts = expected_rows(generate_orders(count=3, seed=1))
+    verify("a system", facts, facts)
+    with pytest.raises(WrongRows, match=r"a system.*confirmed: 2, not 3"):
+        verify("a system", {**facts, "confirmed": 2}, facts)
 
 
 def test_the_same_seed_gives_the_same_orders():
-    assert specs(count=20, seed=5, mix="hot") == specs(count=20, seed=5, mix="hot")
-    assert specs(count=20, seed=5) != specs(count=20, seed=6)
+    assert generate_orders(count=20, seed=5, mix="hot") == generate_orders(count=20, seed=5, mix="hot")
+    assert generate_orders(count=20, seed=5) != generate_orders(count=20, seed=6)

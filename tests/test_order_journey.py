@@ -1,7 +1,9 @@
-"""The whole way: a user becomes a welcome order, the order a reservation, the reservation a confirmed order.
+"""The events of an order through all services: registration, welcome order, reservation, confirmation, cancellation.
 
-In one process: `drain` answers the bells that the relay would ring.
+The tests run in one process; `drain` handles deliveries in place of relay and workers.
 """
+
+from decimal import Decimal
 
 import pytest
 from django.core import mail
@@ -17,8 +19,8 @@ from users import operations as users
 
 @pytest.fixture
 def catalogue(drain):
-    """Five cups, of which the catalogue copy knows."""
-    inventory.add_product(sku="CUP", name="Cup", price="4.50", currency="EUR")
+    """Five cups, in the catalogue."""
+    inventory.add_product(sku="CUP", name="Cup", price=Decimal("4.50"), currency="EUR")
     inventory.add_location(code="MAIN", name="Main store")
     inventory.receive_stock(sku="CUP", location="MAIN", quantity=5, reason="first delivery")
     drain()
@@ -29,80 +31,80 @@ def customer(db):
     return users.register_user(email="ada@example.org", password="correct horse battery", name="Ada")
 
 
-def figures() -> tuple[int, int]:
+def stock_figures() -> tuple[int, int]:
     stock = Stock.objects.get()
     return stock.on_hand, stock.reserved
 
 
-def test_a_new_user_gets_a_welcome_order_that_ends_confirmed(catalogue, settings, drain, published):
+def test_a_new_user_gets_a_welcome_order_that_is_confirmed(catalogue, settings, drain, published):
     settings.WELCOME_SKU = "CUP"
     user = users.register_user(email="ada@example.org", password="correct horse battery", name="Ada")
     drain()
     order = Order.objects.get(customer_id=user.pk)
     assert order.status == "confirmed"
-    assert figures() == (5, 1)
+    assert stock_figures() == (5, 1)
     chain = [event for event in published() if event.correlation_id == published()[-1].correlation_id]
     names = [type(event).__name__ for event in chain]
     assert names == ["UserCreated", "OrderPlaced", "StockReserved", "OrderConfirmed"]
 
 
-def test_a_placed_order_is_confirmed_once_its_stock_is_reserved(catalogue, customer, drain, published):
+def test_an_order_is_confirmed_when_its_stock_is_reserved(catalogue, customer, drain, published):
     order = orders.place_order(customer_id=customer.pk, lines=[Line(sku="CUP", quantity=2)])
     assert order.status == "placed"
     drain()
     order.refresh_from_db()
     assert order.status == "confirmed"
-    assert figures() == (5, 2)
+    assert stock_figures() == (5, 2)
     assert [event.order_id for event in published(OrderConfirmed)] == [order.pk]
     (placed,) = published(OrderPlaced)
     assert [change.to_status for change in order.changes.order_by("sequence")] == ["placed", "confirmed"]
     assert Stock.objects.get().movements.get(kind="reserved").event_id == placed.id
 
 
-def test_an_order_for_more_than_there_is_is_rejected_and_holds_nothing(catalogue, customer, drain, published):
+def test_an_order_for_more_than_the_stock_is_rejected_and_reserves_nothing(catalogue, customer, drain, published):
     order = orders.place_order(customer_id=customer.pk, lines=[Line(sku="CUP", quantity=6)])
     drain()
     order.refresh_from_db()
     assert order.status == "rejected"
     assert "CUP" in order.reason
-    assert figures() == (5, 0)
+    assert stock_figures() == (5, 0)
     assert len(published(OrderRejected)) == 1
 
 
-def test_a_cancelled_order_gives_its_stock_back(catalogue, customer, drain, published):
+def test_cancelling_an_order_releases_its_stock(catalogue, customer, drain, published):
     order = orders.place_order(customer_id=customer.pk, lines=[Line(sku="CUP", quantity=2)])
     drain()
     orders.cancel_order(order_id=order.pk, reason="changed my mind", actor_id=customer.pk)
     drain()
     order.refresh_from_db()
     assert order.status == "cancelled"
-    assert figures() == (5, 0)
+    assert stock_figures() == (5, 0)
     assert len(published(OrderCancelled)) == 1
 
 
-def test_a_cancel_that_overtakes_its_order_leaves_nothing_reserved(catalogue, customer, drain):
+def test_a_cancellation_that_is_handled_before_its_order_leaves_nothing_reserved(catalogue, customer, drain):
     order = orders.place_order(customer_id=customer.pk, lines=[Line(sku="CUP", quantity=2)])
     orders.cancel_order(order_id=order.pk, reason="at once", actor_id=customer.pk)
-    late = Delivery.objects.filter(handler="inventory.reserve_stock")
-    held = late.get()
-    late.delete()
+    deliveries = Delivery.objects.filter(handler="inventory.reserve_stock")
+    late = deliveries.get()
+    deliveries.delete()
     drain()
-    held.save(force_insert=True)
+    late.save(force_insert=True)
     drain()
     order.refresh_from_db()
     assert order.status == "cancelled"
-    assert figures() == (5, 0)
+    assert stock_figures() == (5, 0)
 
 
-def test_the_customer_is_told_by_mail_and_each_message_can_be_recognised(catalogue, customer, drain):
+def test_the_customer_gets_emails_with_different_message_ids(catalogue, customer, drain):
     order = orders.place_order(customer_id=customer.pk, lines=[Line(sku="CUP", quantity=2)])
     drain()
     assert [message.to for message in mail.outbox] == [["ada@example.org"]] * 2
-    assert str(order.pk) in mail.outbox[1].subject + mail.outbox[1].body
+    assert str(order.pk) in f"{mail.outbox[1].subject}{mail.outbox[1].body}"
     assert len({message.extra_headers["Message-ID"] for message in mail.outbox}) == 2
 
 
-def test_everything_that_was_owed_has_a_receipt_in_the_end(catalogue, customer, drain):
+def test_each_delivery_becomes_a_receipt(catalogue, customer, drain):
     for quantity in (1, 2, 3):
         orders.place_order(customer_id=customer.pk, lines=[Line(sku="CUP", quantity=quantity)])
     drain()

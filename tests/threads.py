@@ -1,4 +1,4 @@
-"""Calls that are made at once, each on a database connection of its own."""
+"""Concurrent calls, each with its own database connection."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ from django.db import connection
 
 
 def at_once(*calls: Callable[[], object], expected: tuple[type[Exception], ...] = ()) -> list[Any]:
-    """What each call returned, or raised if that is expected; all are begun together."""
+    """Start calls at the same moment; return the result or the expected exception of each."""
     barrier = Barrier(len(calls))
 
     def run(call: Callable[[], object]) -> object:

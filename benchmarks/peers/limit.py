@@ -1,8 +1,8 @@
-"""The limit: the rows that ours leaves behind, written by bare psycopg; no Celery, no Django, nothing handled.
+"""The limit: the rows that ours leaves, written by plain psycopg, without Celery, Django or handlers.
 
-`place_many` writes a set of orders in one transaction; each of two processes does so with sets of its own. `place_one`
-takes one order through its three steps, each a transaction. It is a yardstick, not the least there could be:
-larger sets would be faster still, and steps that wait for no commit of the one before.
+`place_many` writes a set of orders in one transaction; two processes do so with sets of their own. `place_one` takes
+one order through its three steps, each a transaction. It is a yardstick and not the shortest possible time: larger
+sets would be faster, and so would steps that do not wait for the COMMIT of the step before.
 """
 
 import os
@@ -15,7 +15,7 @@ import msgspec
 import psycopg
 from uuid_utils.compat import uuid7
 
-from benchmarks.specs import PRICES, Spec, total
+from benchmarks.orders import PRICES, OrderSpec, order_total
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Row = dict[str, Any]
@@ -46,7 +46,7 @@ DELIVERY_IDS = "SELECT nextval('bus_delivery_id_seq') FROM generate_series(1, %s
 
 @cache
 def connection() -> Connection:
-    """This process's connection, set up as those of our workers are."""
+    """The connection of this process, with the settings of our workers."""
     made = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
     made.execute("SET random_page_cost = 1.1")
     return made
@@ -54,11 +54,11 @@ def connection() -> Connection:
 
 @cache
 def stock_ids() -> dict[str, int]:
-    """The stock row of each product."""
-    return dict(connection().execute(STOCK_IDS).fetchall())  # type: ignore[arg-type]
+    """The id of the stock row of each SKU."""
+    return dict(connection().execute(STOCK_IDS).fetchall())
 
 
-def place_one(spec: Spec) -> UUID:
+def place_one(spec: OrderSpec) -> UUID:
     """Take one order through its steps, each a transaction; its id."""
     chain = [Chain(spec)]
     for step in (place, reserve, confirm):
@@ -67,8 +67,8 @@ def place_one(spec: Spec) -> UUID:
     return chain[0].order_id
 
 
-def place_many(wanted: Sequence[Spec]) -> None:
-    """Take a set of orders through all steps in one transaction; what locks stock comes last."""
+def place_many(wanted: Sequence[OrderSpec]) -> None:
+    """Take a set of orders through all steps in one transaction; the step that locks stock comes last."""
     chains = [Chain(spec) for spec in wanted]
     with connection().transaction():
         place(chains)
@@ -77,14 +77,14 @@ def place_many(wanted: Sequence[Spec]) -> None:
 
 
 class Chain:
-    """An order and the three events it leads to."""
+    """An order and its three events."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: OrderSpec) -> None:
         self.spec = spec
         self.order_id, self.placed, self.reserved, self.confirmed = (uuid7() for _ in range(4))
 
     def event(self, type_: str, id_: UUID, *, cause: UUID | None, sequence: int | None, **data: Any) -> Row:
-        """An event's row."""
+        """The row of an event."""
         return {
             "id": id_,
             "type": type_,
@@ -97,7 +97,7 @@ class Chain:
         }
 
     def change(self, sequence: int, from_: str, to: str, event_id: UUID | None) -> Row:
-        """A row of its history."""
+        """The row of a change of status."""
         return {
             "order_id": self.order_id,
             "sequence": sequence,
@@ -109,7 +109,7 @@ class Chain:
 
 
 def place(chains: Sequence[Chain]) -> None:
-    """Orders, lines, history, events."""
+    """Insert orders, lines, history and events."""
     orders, lines, events = [], [], []
     for chain in chains:
         spec = chain.spec
@@ -120,7 +120,7 @@ def place(chains: Sequence[Chain]) -> None:
                 "status": "placed",
                 "version": 1,
                 "currency": "EUR",
-                "total": total(spec),
+                "total": order_total(spec),
                 "reason": "",
                 "is_welcome": False,
             }
@@ -147,7 +147,7 @@ def place(chains: Sequence[Chain]) -> None:
 
 
 def reserve(chains: Sequence[Chain]) -> None:
-    """Allocations, reservations, ledger, stock, events, receipts."""
+    """Insert allocations, reservations, movements, events and receipts; update stock."""
     insert(
         "inventory_allocation",
         [{"order_id": chain.order_id, "state": "reserved", "event_id": chain.placed} for chain in chains],
@@ -168,7 +168,7 @@ def reserve(chains: Sequence[Chain]) -> None:
             for chain, stock_id, quantity in lines
         ],
     )
-    # Stock last: its rows are locked until the end of the transaction, and the other process wants them too.
+    # Stock last: its rows stay locked until the end of the transaction, and the other process needs them too.
     wanted = list({stock_id for _, stock_id, _ in lines})
     stocks = {stock_id: list(figures) for stock_id, *figures in connection().execute(LOCK_STOCK, [wanted])}
     movements = []
@@ -192,7 +192,7 @@ def reserve(chains: Sequence[Chain]) -> None:
 
 
 def confirm(chains: Sequence[Chain]) -> None:
-    """Status, history, events, receipts, and the e-mail that is owed."""
+    """Update the status; insert history, events, receipts, and the deliveries of e-mails."""
     connection().execute(CONFIRM, [[chain.order_id for chain in chains]])
     insert("orders_orderchange", [chain.change(2, "placed", "confirmed", chain.reserved) for chain in chains])
     insert(
@@ -217,7 +217,7 @@ def confirm(chains: Sequence[Chain]) -> None:
 
 
 def receipts(handler: str, events: Sequence[UUID]) -> None:
-    """A receipt for each event; the ids are those that deliveries would have had."""
+    """Insert a receipt for each event, with ids from the sequence of deliveries."""
     ids = connection().execute(DELIVERY_IDS, [len(events)])
     rows = [
         {
@@ -242,7 +242,7 @@ def insert(table: str, rows: Sequence[Row]) -> None:
 def _insert(table: str) -> str:
     columns = COLUMNS[table]
     names = ", ".join(column.split()[0] for column in columns.split(", "))
-    also = {"bus_event": ", time", "bus_receipt": ", ended_at"}.get(table, "")
+    also = {"bus_event": ", time", "bus_receipt": ", settled_at"}.get(table, "")
     return (
         f"INSERT INTO {table} ({names}{also}) SELECT {names}{', now()' if also else ''} "  # noqa: S608 - constants
         f"FROM json_to_recordset(%s::json) AS e ({columns})"

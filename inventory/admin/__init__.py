@@ -1,4 +1,4 @@
-"""Inventory in Django admin: the catalogue is edited here, stock only through the operations, the ledger only read."""
+"""Inventory in the admin: the catalogue can be edited, stock changes by operations, the ledger is read-only."""
 
 from inventory.admin import catalogue, ledger, reservations, stock
 

@@ -1,4 +1,4 @@
-"""What was decided about orders, and the units that are kept for them."""
+"""Allocations and reservations in the admin."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -7,9 +7,9 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from inventory.models import Allocation, Reservation
-from project.api.admin import ReadOnly, ReadOnlyTable, link, list_link
+from project.adminkit import ReadOnly, ReadOnlyAdmin, link, list_link
 
-COLOURS = {
+STATE_COLOURS = {
     Allocation.State.RESERVED: "success",
     Allocation.State.REJECTED: "danger",
     Allocation.State.CANCELLED: "warning",
@@ -18,7 +18,7 @@ COLOURS = {
 
 
 class ReservationInline(ReadOnly, TabularInline):
-    """The units of an order."""
+    """The reservations of an order."""
 
     model = Reservation
     fields = ("stock", "quantity", "state")
@@ -26,58 +26,51 @@ class ReservationInline(ReadOnly, TabularInline):
     hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reservation]:
-        """With what the stock is called by."""
         return Reservation.objects.select_related("stock__product", "stock__location").order_by("id")
 
 
 @admin.register(Allocation)
-class AllocationAdmin(ReadOnlyTable):
-    """What was decided about each order, the newest order first."""
+class AllocationAdmin(ReadOnlyAdmin):
+    """The decision about each order, newest order first."""
 
-    list_display = ("order_id", "stands", "event", "at")
+    list_display = ("order_id", "state_label", "event", "at")
     search_fields = ("order_id",)
     search_help_text = "Id of an order"
     ordering = ("-order_id",)
-    fields = ("order", "stands", "event", "at", "ledger")
-    readonly_fields = ("order", "stands", "event", "ledger")
+    fields = ("order", "state_label", "event", "at", "ledger")
+    readonly_fields = ("order", "state_label", "event", "ledger")
     inlines = (ReservationInline,)
 
-    @display(description="state", label=COLOURS)
-    def stands(self, allocation: Allocation) -> str:
-        """What was decided."""
+    @display(description="state", label=STATE_COLOURS)
+    def state_label(self, allocation: Allocation) -> str:
         return allocation.state
 
     def order(self, allocation: Allocation) -> str:
-        """A link to the order."""
         return link("orders_order", allocation.pk)
 
     @admin.display(description="decided on")
     def event(self, allocation: Allocation) -> str:
-        """A link to the event that brought it into this state."""
         return link("bus_event", allocation.event_id)
 
     def ledger(self, allocation: Allocation) -> str:
-        """A link to the order's movements."""
         return list_link("inventory_movement", "movements", q=allocation.pk)
 
 
 @admin.register(Reservation)
-class ReservationAdmin(ReadOnlyTable):
-    """Units kept for orders, newest first."""
+class ReservationAdmin(ReadOnlyAdmin):
+    """Units reserved for orders, newest first."""
 
-    list_display = ("id", "stands", "quantity", "stock", "order")
+    list_display = ("id", "state_label", "quantity", "stock", "order")
     list_select_related = ("stock__product", "stock__location")
     search_fields = ("allocation_id",)
     search_help_text = "Id of an order"
     ordering = ("-id",)
-    fields = ("id", "stands", "quantity", "stock", "order", "allocation")
-    readonly_fields = ("stands", "order")
+    fields = ("id", "state_label", "quantity", "stock", "order", "allocation")
+    readonly_fields = ("state_label", "order")
 
-    @display(description="state", label=COLOURS)
-    def stands(self, reservation: Reservation) -> str:
-        """Whether they are still kept."""
+    @display(description="state", label=STATE_COLOURS)
+    def state_label(self, reservation: Reservation) -> str:
         return reservation.state
 
     def order(self, reservation: Reservation) -> str:
-        """A link to the order."""
         return link("orders_order", reservation.allocation_id)

@@ -1,4 +1,4 @@
-"""A file of arriving stock, as people keep it in a spreadsheet: CSV read into rows, with each bad one named."""
+"""Reading a CSV file of arriving stock, and naming each bad row."""
 
 import codecs
 import csv
@@ -9,21 +9,21 @@ from decimal import Decimal
 from pathlib import Path
 
 from inventory.operations import Arrival, BadLine
-from project.api.errors import FieldError
+from project.errors import FieldError
 
 REQUIRED = ("sku", "location", "quantity")
 OPTIONAL = ("reason", "name", "price", "currency")
 
 
 class UnreadableFile(Exception):
-    """It is no table of arrivals, so that its rows cannot even be told apart; the message says what to do."""
+    """The file is not a table of arrivals; the message says how to correct it."""
 
 
 def read_file(path: Path) -> tuple[list[Arrival], list[BadLine]]:
-    """The rows of a file, and what is wrong with those that are none.
+    """Return the arrivals in a file, and the errors of the rows that cannot be read.
 
     Raises:
-        UnreadableFile: it is empty, not UTF-8, not CSV, or lacks a column.
+        UnreadableFile: the file is empty, not UTF-8, not CSV, or lacks a column.
     """
     records = _records(_decoded(path))
     _line, header = next(records, (0, []))
@@ -53,7 +53,7 @@ def read_file(path: Path) -> tuple[list[Arrival], list[BadLine]]:
             )
         )
     if empty:
-        raise UnreadableFile("there is no row below the header")
+        raise UnreadableFile("it has no row below the header")
     return arrivals, bad
 
 
@@ -62,7 +62,7 @@ def _decoded(path: Path) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UnreadableFile("this is UTF-16. Save it as UTF-8 (in a spreadsheet: 'CSV UTF-8') and try again")
     try:
-        return data.decode("utf-8-sig")  # with a byte order mark or without
+        return data.decode("utf-8-sig")  # with or without a byte order mark
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UnreadableFile(
@@ -72,7 +72,7 @@ def _decoded(path: Path) -> str:
 
 
 def _records(text: str) -> Iterator[tuple[int, Sequence[str]]]:
-    """The records that hold something, each with the line that it begins in."""
+    """Return the records that are not empty, each with the line where it begins."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     begins = 1
     while True:
@@ -80,8 +80,8 @@ def _records(text: str) -> Iterator[tuple[int, Sequence[str]]]:
             values = next(reader, None)
         except csv.Error as error:
             raise UnreadableFile(
-                f"line {begins}: {error}. Put a value with a comma or a quotation mark between quotation marks, "
-                "and double those within it"
+                f"line {begins}: {error}. Put a value that contains a comma or a quotation mark between quotation "
+                "marks, and double the quotation marks in it"
             ) from error
         if values is None:
             return
@@ -91,14 +91,14 @@ def _records(text: str) -> Iterator[tuple[int, Sequence[str]]]:
 
 
 def _columns(header: Sequence[str]) -> Sequence[str]:
-    """The names of the columns.
+    """Return the names of the columns.
 
     Raises:
-        UnreadableFile: one is missing, unknown or there twice.
+        UnreadableFile: a column is missing, unknown or repeated.
     """
     names = [name.strip().lower() for name in header]
     if not names:
-        raise UnreadableFile(f"it is empty. Its first line names the columns: {', '.join((*REQUIRED, *OPTIONAL))}")
+        raise UnreadableFile(f"it is empty. The first line must name the columns: {', '.join((*REQUIRED, *OPTIONAL))}")
     if missing := [name for name in REQUIRED if name not in names]:
         raise UnreadableFile(
             f"the header lacks {', '.join(missing)}; it is {','.join(header)!r}. "
@@ -106,9 +106,9 @@ def _columns(header: Sequence[str]) -> Sequence[str]:
         )
     if unknown := [name for name in names if name not in (*REQUIRED, *OPTIONAL)]:
         known = ", ".join((*REQUIRED, *OPTIONAL))
-        raise UnreadableFile(f"no use for the column {unknown[0]!r}. Remove it, or give it one of these names: {known}")
+        raise UnreadableFile(f"the column {unknown[0]!r} is unknown. Remove it, or use one of these names: {known}")
     if twice := [name for name in names if names.count(name) > 1]:
-        raise UnreadableFile(f"the column {twice[0]} is there twice. Remove one")
+        raise UnreadableFile(f"the column {twice[0]} is repeated. Remove one of the two")
     return names
 
 
@@ -116,7 +116,7 @@ def _shape_errors(values: Sequence[str], columns: Sequence[str]) -> Iterator[Fie
     if len(values) != len(columns):
         detail = (
             f"Has {len(values)} values, the header {len(columns)}. "
-            "Separate by commas, and put a value that has one between quotation marks."
+            "Separate values by commas, and put a value that contains a comma between quotation marks."
         )
         yield FieldError(field="row", code="number_of_values", detail=detail)
 
@@ -127,13 +127,13 @@ def _field_errors(fields: Mapping[str, str]) -> Iterator[FieldError]:
             yield FieldError(field=name, code="required", detail="Is empty. Fill it in.")
     for name, value in fields.items():
         if "\0" in value:
-            yield FieldError(field=name, code="null_character", detail="Has a null character. Type it anew.")
+            yield FieldError(field=name, code="null_character", detail="Contains a null character. Remove it.")
     if fields["quantity"] and not re.fullmatch(r"[+-]?[0-9]{1,18}", fields["quantity"]):
-        detail = f"{_shown(fields['quantity'])} is no whole number. Write digits alone, as in 12."
+        detail = f"{_shown(fields['quantity'])} is not a whole number. Use digits only, as in 12."
         yield FieldError(field="quantity", code="not_a_number", detail=detail)
     price = fields.get("price")
     if price and not re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?", price):
-        detail = f"{_shown(price)} is no price. Write digits and a point, as in 9.90."
+        detail = f"{_shown(price)} is not a price. Use digits and a point, as in 9.90."
         yield FieldError(field="price", code="not_a_price", detail=detail)
 
 

@@ -1,11 +1,11 @@
-"""What inventory may do. Each function is one transaction and takes keywords only.
+"""The operations on inventory. Each is one function and one transaction, and takes keyword arguments only.
 
 The catalogue: `add_product`, `change_product`, `add_location`, `change_location`. Stock and its ledger:
-`receive_stock`, `adjust_stock`, `transfer_stock`, `find_drift`. Both at once, for many products: `supply`,
-`inspect_arrivals`, `receive_arrivals`. Orders: `reserve_stock`, `release_stock`.
+`receive_stock`, `adjust_stock`, `transfer_stock`, `find_drift`. Many products at once: `supply`, `inspect_arrivals`,
+`receive_arrivals`. Orders: `reserve_stock`, `release_stock`.
 
-All of them take locks in one order, so that they cannot deadlock: allocations by order id, then stock rows by id.
-Input that cannot be accepted raises `project.api.errors.InvalidInput`, which names the field; nothing was changed then.
+All of them lock in the same order, so they cannot deadlock: allocations by order id, then stock rows by id. Invalid
+input raises `project.errors.InvalidInput`, which names the field, and changes nothing.
 """
 
 from inventory.operations.arrivals import Arrival, BadLine, Inspection, inspect_arrivals, receive_arrivals

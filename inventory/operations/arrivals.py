@@ -1,4 +1,4 @@
-"""Deliveries of many rows at once, as a file lists them: inspected first, then received all together."""
+"""Receiving the many rows of a file: they are inspected first, then received in one transaction."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,24 +6,24 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import TypeVar
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from inventory.models import Location, Movement, Product, Stock
-from inventory.operations.catalogue import check, insert_products
-from inventory.operations.ledger import move, record
-from inventory.operations.stock import MOST
-from project.api.errors import FieldError, InvalidInput
-from project.bus.sql import as_json, recordset
+from inventory.operations.catalogue import insert_products, validate
+from inventory.operations.ledger import change, write_movements
+from inventory.operations.stock import MAX_UNITS
+from project.errors import FieldError, InvalidInput
+from project.sql import Rows, execute_together, for_update
 
-#: Rows to a statement: some megabytes of JSON at most.
-CHUNK = 5_000
+#: Lines written by one statement: a few megabytes of JSON at most.
+LINES_PER_STATEMENT = 5_000
 CURRENCY = "EUR"
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arrival:
-    """Units of one product that arrive at a location; with name and price they may be of a product that is new."""
+    """Units of one product that arrive at a location. Name and price allow the product to be new."""
 
     line: int
     sku: str
@@ -37,7 +37,7 @@ class Arrival:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BadLine:
-    """What is wrong with one field of one line."""
+    """An error in one field of one line."""
 
     line: int
     error: FieldError
@@ -45,7 +45,7 @@ class BadLine:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What can be received, the products to be added for it, and what is wrong with the rest."""
+    """The arrivals that can be received, the products to add for them, and the errors of the others."""
 
     good: Sequence[Arrival]
     new_products: Sequence[Product]
@@ -53,9 +53,9 @@ class Inspection:
 
 
 def inspect_arrivals(*, arrivals: Sequence[Arrival]) -> Inspection:
-    """Find out which rows can be received. Changes nothing.
+    """Find out which arrivals can be received, without changing anything.
 
-    A SKU that no product has is a new product's if some row says its name and price; the others must not say otherwise.
+    An unknown SKU is a new product if one line gives its name and price; other lines must not contradict that one.
     """
     unknown = {arrival.sku for arrival in arrivals} - _known_skus({arrival.sku for arrival in arrivals})
     locations = set(Location.objects.values_list("code", flat=True))
@@ -72,7 +72,7 @@ def inspect_arrivals(*, arrivals: Sequence[Arrival]) -> Inspection:
         if arrival.sku in first and arrival is first[arrival.sku]:
             errors += malformed[arrival.sku]
         elif arrival.sku in unknown:
-            errors += _stranger_errors(arrival, first.get(arrival.sku), sound=not malformed.get(arrival.sku))
+            errors += _unknown_product_errors(arrival, first.get(arrival.sku), sound=not malformed.get(arrival.sku))
         if errors:
             bad += [BadLine(line=arrival.line, error=error) for error in errors]
         else:
@@ -83,14 +83,14 @@ def inspect_arrivals(*, arrivals: Sequence[Arrival]) -> Inspection:
 
 @transaction.atomic
 def receive_arrivals(*, inspection: Inspection) -> None:
-    """Add the new products and receive all that was found good, set-wise; each row becomes a movement."""
-    for products in _chunks(sorted(inspection.new_products, key=attrgetter("sku"))):
+    """Add the new products and receive the good arrivals; each becomes one movement."""
+    for products in _batches(sorted(inspection.new_products, key=attrgetter("sku"))):
         insert_products(products)
     stock = _lock_stock({(arrival.sku, arrival.location) for arrival in inspection.good})
-    for arrivals in _chunks(inspection.good):
-        record(
+    for arrivals in _batches(inspection.good):
+        write_movements(
             [
-                move(
+                change(
                     stock[arrival.sku, arrival.location],
                     Movement.Kind.RECEIVED,
                     on_hand=arrival.quantity,
@@ -102,13 +102,11 @@ def receive_arrivals(*, inspection: Inspection) -> None:
 
 
 def _known_skus(skus: Iterable[str]) -> set[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT product.sku FROM {recordset(sku='text')} "  # noqa: S608
-            "JOIN inventory_product product ON product.sku = entry.sku",
-            [as_json({"sku": sku} for sku in skus)],
-        )
-        return {sku for (sku,) in cursor.fetchall()}
+    known = execute_together(
+        "SELECT product.sku FROM entry JOIN inventory_product product ON product.sku = entry.sku",
+        entry=Rows({"sku": "text"}, ({"sku": sku} for sku in skus)),
+    )
+    return {sku for (sku,) in known}
 
 
 def _draft(arrival: Arrival, price: Decimal) -> Product:
@@ -118,14 +116,14 @@ def _draft(arrival: Arrival, price: Decimal) -> Product:
 
 def _draft_errors(draft: Product) -> Iterator[FieldError]:
     try:
-        check(draft, by_database=False)
+        validate(draft, by_database=False)
     except InvalidInput as refusal:
         yield from refusal.errors
 
 
 def _quantity_errors(arrival: Arrival) -> Iterator[FieldError]:
-    if not 1 <= arrival.quantity <= MOST:
-        detail = f"Must be from 1 to {MOST:,}. Correct it, or leave the row out if nothing arrived."
+    if not 1 <= arrival.quantity <= MAX_UNITS:
+        detail = f"Must be from 1 to {MAX_UNITS:,}. Correct it, or remove the row if nothing arrived."
         yield FieldError(field="quantity", code="out_of_range", detail=detail)
 
 
@@ -135,14 +133,14 @@ def _location_errors(arrival: Arrival, known: set[str]) -> Iterator[FieldError]:
         yield FieldError(field="location", code="unknown", detail=detail)
 
 
-def _stranger_errors(arrival: Arrival, introduced: Arrival | None, *, sound: bool) -> Iterator[FieldError]:
-    """What is wrong with a row whose SKU no product has, in the light of the row that introduces the product."""
+def _unknown_product_errors(arrival: Arrival, introduced: Arrival | None, *, sound: bool) -> Iterator[FieldError]:
+    """Check an arrival of an unknown product against the line that introduces the product."""
     if introduced is None:
         detail = f"No product has the SKU {arrival.sku!r}. Correct it, or fill in name and price to add the product."
         yield FieldError(field="sku", code="unknown", detail=detail)
         return
     if not sound:
-        detail = f"Line {introduced.line} is to add this product, and is wrong itself. Correct that one."
+        detail = f"Line {introduced.line} adds this product and has errors. Correct that line."
         yield FieldError(field="sku", code="unknown", detail=detail)
         return
     said = (
@@ -152,42 +150,36 @@ def _stranger_errors(arrival: Arrival, introduced: Arrival | None, *, sound: boo
     )
     for name, here, there in said:
         if here not in ("", None, there):
-            detail = f"Line {introduced.line} says {str(there)!r} of the same product. Make them agree."
+            detail = f"Line {introduced.line} has {str(there)!r} for the same product. Make both the same."
             yield FieldError(field=name, code="contradiction", detail=detail)
 
 
 def _lock_stock(places: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Stock]:
-    """The stock rows by SKU and location, made where there are none, locked in the order of their ids."""
-    rows = as_json({"sku": sku, "code": code} for sku, code in places)
-    joined = f"""
-        FROM {recordset(sku="text", code="text")}
+    """Lock stock rows in the order of their ids, adding those that are missing; return them by SKU and location."""
+    entry = Rows({"sku": "text", "code": "text"}, ({"sku": sku, "code": code} for sku, code in places))
+    joined = """
+        FROM entry
         JOIN inventory_product product ON product.sku = entry.sku
         JOIN inventory_location location ON location.code = entry.code
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            INSERT INTO inventory_stock (product_id, location_id) SELECT product.id, location.id {joined}
-            WHERE true ORDER BY product.id, location.id ON CONFLICT DO NOTHING
-            """,
-            [rows],
-        )
-    lock = "FOR UPDATE OF stock" if connection.features.has_select_for_update_of else ""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT entry.sku, entry.code, stock.id, stock.on_hand, stock.reserved {joined}
-            JOIN inventory_stock stock ON stock.product_id = product.id AND stock.location_id = location.id
-            ORDER BY stock.id {lock}
-            """,
-            [rows],
-        )
-        return {
-            (sku, code): Stock(pk=pk, on_hand=on_hand, reserved=reserved)
-            for sku, code, pk, on_hand, reserved in cursor.fetchall()
-        }
+    execute_together(
+        f"""
+        INSERT INTO inventory_stock (product_id, location_id) SELECT product.id, location.id {joined}
+        WHERE true ORDER BY product.id, location.id ON CONFLICT DO NOTHING
+        """,
+        entry=entry,
+    )
+    rows = execute_together(
+        f"""
+        SELECT entry.sku, entry.code, stock.id, stock.on_hand, stock.reserved {joined}
+        JOIN inventory_stock stock ON stock.product_id = product.id AND stock.location_id = location.id
+        ORDER BY stock.id {for_update("stock")}
+        """,
+        entry=entry,
+    )
+    return {(sku, code): Stock(pk=pk, on_hand=on_hand, reserved=reserved) for sku, code, pk, on_hand, reserved in rows}
 
 
-def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]
+def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), LINES_PER_STATEMENT):
+        yield items[start : start + LINES_PER_STATEMENT]

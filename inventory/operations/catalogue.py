@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
 from inventory.models import Location, Product
-from project.api.errors import FieldError, InvalidInput
-from project.bus.outbox import publish
+from project.bus import publish
+from project.errors import FieldError, InvalidInput
 from project.events import ProductChanged
 
 
@@ -17,12 +17,15 @@ from project.events import ProductChanged
 def add_product(*, sku: str, name: str, price: Decimal, currency: str = "EUR", active: bool = True) -> Product:
     """Add a product to the catalogue and publish ProductChanged.
 
+    Example:
+        add_product(sku="MUG-STONE", name="Stoneware mug, 300 ml", price=Decimal("14.90"))
+
     Raises:
         InvalidInput: a field is malformed, or the SKU is taken.
     """
     product = Product(sku=sku, name=name, price=price, currency=currency, active=active)
-    check(product)
-    insert(product, key="sku")
+    validate(product)
+    insert_unique(product, key="sku")
     return product
 
 
@@ -35,7 +38,7 @@ def change_product(
     currency: str | None = None,
     active: bool | None = None,
 ) -> Product:
-    """Change what is given of a product, and publish ProductChanged if that changes anything.
+    """Change the given fields of a product, and publish ProductChanged if any value changes.
 
     Raises:
         InvalidInput: a field is malformed, or no product has the SKU.
@@ -47,21 +50,21 @@ def change_product(
     for field, value in changes.items():
         if value is not None:
             setattr(product, field, value)
-    check(product)
+    validate(product)
     product.save()
     return product
 
 
 @transaction.atomic
 def add_location(*, code: str, name: str, priority: int = 0) -> Location:
-    """Add a place that holds stock; orders are filled from the lowest priority first.
+    """Add a location; orders are filled from the lowest priority first.
 
     Raises:
         InvalidInput: a field is malformed, or the code is taken.
     """
     location = Location(code=code, name=name, priority=priority)
-    check(location)
-    insert(location, key="code")
+    validate(location)
+    insert_unique(location, key="code")
     return location
 
 
@@ -69,7 +72,7 @@ def add_location(*, code: str, name: str, priority: int = 0) -> Location:
 def change_location(
     *, code: str, name: str | None = None, priority: int | None = None, active: bool | None = None
 ) -> Location:
-    """Change what is given of a location.
+    """Change the given fields of a location.
 
     Raises:
         InvalidInput: a field is malformed, or no location has the code.
@@ -81,38 +84,39 @@ def change_location(
     for field, value in {"name": name, "priority": priority, "active": active}.items():
         if value is not None:
             setattr(location, field, value)
-    check(location)
+    validate(location)
     location.save()
     return location
 
 
-def insert(instance: models.Model, *, key: str) -> None:
-    """Insert what was checked.
+def insert_unique(instance: models.Model, *, key: str) -> None:
+    """Insert a validated instance.
 
     Raises:
-        InvalidInput: somebody else has taken its key since.
+        InvalidInput: its key was taken after the validation.
     """
     try:
         with transaction.atomic():
             instance.save(force_insert=True)
     except IntegrityError as error:
-        detail = f"{getattr(instance, key)!r} was taken just now. Take another one, or change the one that is there."
+        detail = f"{getattr(instance, key)!r} was taken a moment ago. Choose another one, or change the existing one."
         raise InvalidInput(FieldError(field=key, code="unique", detail=detail)) from error
 
 
 def insert_products(products: Sequence[Product]) -> None:
-    """Insert new products that were checked, set-wise, and announce them as their signal would: this sends none.
+    """Insert validated new products and publish ProductChanged for each, in the caller's transaction.
 
-    The caller's transaction is open. A SKU that somebody else has taken meanwhile is theirs, and announced by them.
+    bulk_create() sends no signal, so the events are published here. A SKU that another transaction takes meanwhile
+    stays with the product inserted there.
     """
-    # By SKU, whatever order the caller has them in: two who insert the same ones then never deadlock.
+    # Sorted by SKU, so that two transactions that insert the same products do not deadlock.
     Product.objects.bulk_create(sorted(products, key=attrgetter("sku")), ignore_conflicts=True)
     inserted = Product.objects.filter(pk__in=[product.pk for product in products])
-    publish(*map(announcement, inserted))
+    publish(*map(product_changed, inserted))
 
 
-def announcement(product: Product) -> ProductChanged:
-    """What the other services are told of a product's present version."""
+def product_changed(product: Product) -> ProductChanged:
+    """The event that announces the present version of a product."""
     return ProductChanged(
         sku=product.sku,
         name=product.name,
@@ -124,12 +128,15 @@ def announcement(product: Product) -> ProductChanged:
 
 
 def unknown_sku(sku: str) -> FieldError:
-    """What to say of a SKU that no product has."""
+    """The error for a SKU that no product has."""
     return FieldError(field="sku", code="unknown", detail=f"No product has the SKU {sku!r}. Add the product first.")
 
 
-def check(instance: models.Model, *, by_database: bool = True) -> None:
-    """Refuse an instance with a malformed field or, asking the database, one that it would not take.
+def validate(instance: models.Model, *, by_database: bool = True) -> None:
+    """Validate an instance.
+
+    Args:
+        by_database: also check uniqueness and constraints, which takes queries.
 
     Raises:
         InvalidInput: naming each wrong field.

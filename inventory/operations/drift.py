@@ -1,4 +1,4 @@
-"""Whether stock agrees with its ledger, and where it does not, since when."""
+"""Comparing stock with its ledger: which figures differ, by how much, and since when."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,27 +11,26 @@ from inventory.models import Movement, Reservation
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """A figure of one stock row that is not what the ledger makes it."""
+    """A figure of one stock row that differs from the ledger."""
 
     sku: str
     location: str
     figure: str
     found: int
     expected: int
-    #: What made it so: by how much each time and between which movements, or which orders.
+    #: Each change past the ledger: by how much, and between which movements or for which order.
     since: Sequence[str]
 
     @property
     def difference(self) -> int:
-        """By how much it is off."""
         return self.found - self.expected
 
 
 def find_drift() -> list[Drift]:
-    """Every figure that breaks the ledger's rule; none when all is well.
+    """Find every figure that differs from the ledger.
 
-    The rule: on hand and reserved equal the sums of their movements, and these keep for orders exactly what the active
-    reservations do. It may be asked while orders are served: the figures come from one statement, so from one moment.
+    `on_hand` and `reserved` must equal the sums of their movements, and the active reservations must equal the reserved
+    movements. All figures come from one statement, so orders may be served meanwhile.
     """
     drifts = []
     with connection.cursor() as cursor:
@@ -39,8 +38,8 @@ def find_drift() -> list[Drift]:
         rows = cursor.fetchall()
     for stock_id, sku, location, on_hand, reserved, on_hand_moved, reserved_moved, kept in rows:
         checks = (
-            ("on hand", on_hand, on_hand_moved, _breaks(stock_id, "on_hand", on_hand)),
-            ("reserved", reserved, reserved_moved, _breaks(stock_id, "reserved", reserved)),
+            ("on hand", on_hand, on_hand_moved, _discrepancies(stock_id, "on_hand", on_hand)),
+            ("reserved", reserved, reserved_moved, _discrepancies(stock_id, "reserved", reserved)),
             ("active reservations", kept, reserved_moved, _differing_orders(stock_id)),
         )
         drifts += [
@@ -51,11 +50,11 @@ def find_drift() -> list[Drift]:
     return drifts
 
 
-def _breaks(stock_id: int, figure: str, found: int) -> Iterator[str]:
-    """Each time that a figure left its ledger, by how much and between which movements.
+def _discrepancies(stock_id: int, figure: str, found: int) -> Iterator[str]:
+    """Describe each time that a figure changed without a movement: by how much, and between which movements.
 
-    Each movement says what the row held after it. Where that is not what it held before plus what the movement moved,
-    somebody changed the row in between.
+    A movement says what the row held afterwards. Where that is not the sum of the movements so far, the row was changed
+    past the ledger before it.
     """
     moved = gap = 0
     before: Movement | None = None
@@ -69,7 +68,7 @@ def _breaks(stock_id: int, figure: str, found: int) -> Iterator[str]:
 
 
 def _differing_orders(stock_id: int) -> Iterator[str]:
-    """Each order for which the ledger keeps another number of units than its reservations say."""
+    """Describe each order whose active reservations differ from its movements."""
     moved = {
         order_id: (units, last)
         for order_id, units, last in Movement.objects.filter(stock=stock_id, order_id__isnull=False)

@@ -1,4 +1,4 @@
-"""The only way to change a stock row's figures: together with the movement that tells of it."""
+"""The only way to change the figures of a stock row: together with a movement in the ledger."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -7,19 +7,19 @@ from uuid import UUID
 from django.db import DatabaseError
 
 from inventory.models import Movement
-from project.bus.sql import Table, as_json, run_all
+from project.sql import Rows, execute_together, is_at, place_type
 
 
-class Figures(Protocol):
-    """A stock row's figures in hand: those of a model, or of less."""
+class StockFigures(Protocol):
+    """The figures of a locked stock row: a model instance, or a smaller object."""
 
     pk: Any
     on_hand: int
     reserved: int
 
 
-class Entry(NamedTuple):
-    """A line of the ledger that is yet to be written; inventory.models.Movement tells of its fields."""
+class NewMovement(NamedTuple):
+    """A movement to write; `inventory.models.Movement` describes its fields."""
 
     stock_id: int
     kind: str
@@ -33,8 +33,8 @@ class Entry(NamedTuple):
     reason: str
 
 
-def move(
-    stock: Figures,
+def change(
+    stock: StockFigures,
     kind: Movement.Kind,
     *,
     on_hand: int = 0,
@@ -43,38 +43,46 @@ def move(
     event_id: UUID | None = None,
     actor_id: UUID | None = None,
     reason: str = "",
-) -> Entry:
-    """Change the figures of a locked stock row in hand; `record` writes the change and the entry returned."""
+) -> NewMovement:
+    """Change the figures of a locked stock row in memory, and return the movement for `write_movements` to write.
+
+    Example:
+        write_movements([change(stock, Movement.Kind.RECEIVED, on_hand=40, reason="delivery 1207")])
+    """
     stock.on_hand += on_hand
     stock.reserved += reserved
-    return Entry(
+    return NewMovement(
         stock.pk, kind.value, on_hand, reserved, stock.on_hand, stock.reserved, order_id, event_id, actor_id, reason
     )
 
 
-def record(entries: Sequence[Entry], *, reserving: bool = False, places: Mapping[int, str] | None = None) -> None:
-    """Write entries and apply them to their stock rows, which the caller has locked: in one go, however many.
+def write_movements(
+    entries: Sequence[NewMovement], *, reserving: bool = False, places: Mapping[int, Any] | None = None
+) -> None:
+    """Write movements and apply them to their stock rows, which the caller has locked, in one round trip.
 
     Args:
-        reserving: each entry reserves for an order, and becomes a reservation too.
-        places: PostgreSQL: by id, where in the table each of the rows was (its ctid) when it was locked.
+        reserving: also write each movement as a reservation.
+        places: by id, where each stock row was stored when it was locked (project/sql.py, `place_column`).
 
     Raises:
-        DatabaseError: one of the rows is not there; nothing may be committed then.
+        DatabaseError: a stock row is missing; the caller must roll back.
     """
     if not entries:
         return
     stock_ids = {entry.stock_id for entry in entries}
     statements = [_LEDGER, _RESERVATIONS] if reserving else [_LEDGER]
-    tables = {"entry": Table(_COLUMNS, as_json(entry._asdict() for entry in entries))}
+    tables = {"entry": Rows(_COLUMNS, (entry._asdict() for entry in entries))}
     if places is None:
-        statements.append(_FIGURES_BY_ID)
+        statements.append(_FIGURES.format(placed=""))
     else:
-        statements.append(_FIGURES_BY_PLACE)
-        tables["place"] = Table({"at": "tid"}, as_json({"at": places[stock_id]} for stock_id in stock_ids))
-    changed = {stock_id for (stock_id,) in run_all(*statements, **tables)}
+        statements.append(_FIGURES.format(placed="AND " + is_at("stock", "SELECT at FROM place")))  # noqa: S608
+        tables["place"] = Rows({"at": place_type()}, ({"at": places[stock_id]} for stock_id in stock_ids))
+    changed = {stock_id for (stock_id,) in execute_together(*statements, **tables)}
     if missing := stock_ids - changed:
-        raise DatabaseError(f"the stock rows {sorted(missing)} are not there any more: lock them before, and try again")
+        raise DatabaseError(
+            f"the stock rows {sorted(missing)} are missing: lock them before you change them, then retry"
+        )
 
 
 _COLUMNS = {
@@ -90,17 +98,16 @@ _COLUMNS = {
     "reason": "text",
 }
 _LEDGER = f"INSERT INTO inventory_movement ({', '.join(_COLUMNS)}) SELECT {', '.join(_COLUMNS)} FROM entry"  # noqa: S608
-_FIGURES_BY_ID = """
+# By place where it is known: a search by id visits every version of the row that an old snapshot keeps, which locking
+# the row has done already.
+_FIGURES = """
     UPDATE inventory_stock AS stock
     SET on_hand = stock.on_hand + moved.on_hand, reserved = stock.reserved + moved.reserved
     FROM (
         SELECT stock_id, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved FROM entry GROUP BY stock_id
     ) AS moved
-    WHERE stock.id = moved.stock_id
-    RETURNING id
+    WHERE stock.id = moved.stock_id {placed} RETURNING id
 """
-# Whoever looks for a row by its id passes all its versions that an old snapshot keeps; who locked it has passed them.
-_FIGURES_BY_PLACE = _FIGURES_BY_ID.replace("RETURNING", "AND stock.ctid = ANY (ARRAY(SELECT at FROM place)) RETURNING")
 _RESERVATIONS = """
     INSERT INTO inventory_reservation (allocation_id, stock_id, quantity)
     SELECT order_id, stock_id, reserved_delta FROM entry

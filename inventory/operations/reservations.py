@@ -1,71 +1,72 @@
-"""What orders do to stock: reserve it and release it.
+"""Reserving stock for orders and releasing it.
 
-Each function takes a batch and uses a fixed number of statements, however many orders and lines that has. Both begin by
-inserting the orders' allocations. Whoever inserts one has the order to itself; whoever finds one there knows that the
-order was handled before, or that a cancel overtook it.
+Each function takes a batch and uses a fixed number of statements for any number of orders and lines. Both begin by
+inserting the orders' allocations. The transaction that inserts an allocation has the order to itself. An allocation
+that is already there means that the order was handled before, or that a cancellation overtook it.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from inventory.models import Allocation, Movement, Reservation
-from inventory.operations.ledger import Entry, move, record
-from project.bus.outbox import publish
-from project.bus.sql import among, as_json, listed, now, recordset, run, uuid_of
+from inventory.operations.ledger import NewMovement, change, write_movements
+from project.bus import publish
 from project.events import OrderCancelled, OrderPlaced, StockRejected, StockReserved
+from project.sql import Rows, as_list, execute, execute_together, for_update, is_among, now, place_column, to_uuid
 
 Cause = TypeVar("Cause", OrderPlaced, OrderCancelled)
 
-#: How many SKUs a rejection names before it only counts.
-NAMED = 3
+#: A rejection names this many SKUs and counts the rest.
+MAX_SKUS_NAMED = 3
 
 
 @dataclass(slots=True)
-class Shelf:
-    """A stock row in hand, locked."""
+class LockedStock:
+    """A locked stock row, in memory."""
 
     pk: int
     on_hand: int
     reserved: int
-    #: PostgreSQL: the place of the row.
-    ctid: str | None = None
+    #: Where the row is stored, for `write_movements`.
+    place: Any
 
 
 @transaction.atomic
 def reserve_stock(*, orders: Sequence[OrderPlaced]) -> None:
-    """Reserve all that an order asks for, or nothing of it; publish StockReserved or StockRejected.
+    """Reserve all lines of each order or none, and publish StockReserved or StockRejected.
 
-    Orders are served in the order given, their lines from the active locations by priority, split where one location
-    has too little. An order that has an allocation already is passed over: it was served before, or was cancelled.
+    Orders are served in the given sequence. Their lines are allocated from the active locations by priority, and split
+    where one location has too few units. An order that already has an allocation is skipped: it was handled before, or
+    is cancelled.
 
     Raises:
-        ValueError: a line asks for less than one unit, which no order may.
+        ValueError: a line asks for less than one unit.
     """
     fresh = _first_per_order(orders)
-    opened = _open_allocations(fresh, Allocation.State.RESERVED)
-    wanted = {order_id: _units_by_sku(order) for order_id, order in fresh.items() if order_id in opened}
-    shelves = _lock_shelves({sku for units in wanted.values() for sku in units})
+    inserted = _insert_allocations(fresh, Allocation.State.RESERVED)
+    wanted = {order_id: _units_by_sku(order) for order_id, order in fresh.items() if order_id in inserted}
+    stock_rows = _lock_stock_by_sku({sku for units in wanted.values() for sku in units})
 
-    entries: list[Entry] = []
+    entries: list[NewMovement] = []
     outcomes: list[StockReserved | StockRejected] = []
     for order_id, units in wanted.items():
         cause = fresh[order_id]
-        if short := [sku for sku, quantity in units.items() if _available(shelves[sku]) < quantity]:
+        if short := [sku for sku, quantity in units.items() if _available(stock_rows[sku]) < quantity]:
             outcomes.append(StockRejected(order_id=order_id, reason=_shortage(short), cause=cause))
             continue
         outcomes.append(StockReserved(order_id=order_id, cause=cause))
         for sku, quantity in units.items():
-            for shelf, taken in _fill(quantity, shelves[sku]):
+            for row, taken in allocate(quantity, stock_rows[sku]):
                 entries.append(
-                    move(shelf, Movement.Kind.RESERVED, reserved=taken, order_id=order_id, event_id=cause.id)
+                    change(row, Movement.Kind.RESERVED, reserved=taken, order_id=order_id, event_id=cause.id)
                 )
 
-    record(entries, reserving=True, places=_places(shelf for row in shelves.values() for shelf in row))
+    write_movements(entries, reserving=True, places=_places(row for rows in stock_rows.values() for row in rows))
     if rejected := [outcome.order_id for outcome in outcomes if isinstance(outcome, StockRejected)]:
         Allocation.objects.filter(pk__in=rejected).update(state=Allocation.State.REJECTED)
     publish(*outcomes)
@@ -73,24 +74,28 @@ def reserve_stock(*, orders: Sequence[OrderPlaced]) -> None:
 
 @transaction.atomic
 def release_stock(*, cancelled: Sequence[OrderCancelled]) -> None:
-    """Give back what cancelled orders hold; leave word for orders that have not come yet."""
+    """Release the units reserved for cancelled orders.
+
+    An order whose OrderPlaced has not arrived yet gets a cancelled allocation, so that nothing is reserved for it
+    later.
+    """
     causes = _first_per_order(cancelled)
-    opened = _open_allocations(causes, Allocation.State.CANCELLED)
+    inserted = _insert_allocations(causes, Allocation.State.CANCELLED)
     allocations = list(
         Allocation.objects.select_for_update()
-        .filter(pk__in=causes.keys() - opened)
+        .filter(pk__in=causes.keys() - inserted)
         .exclude(state=Allocation.State.CANCELLED)
         .order_by("pk")
         .values_list("pk", flat=True)
     )
     if not allocations:
         return
-    held = _held(allocations)
-    shelves = _lock_shelves_by_id({stock_id for _, _, stock_id in held})
-    record(
+    held = _active_reservations(allocations)
+    stock_rows = _lock_stock_by_id({stock_id for _, _, stock_id in held})
+    write_movements(
         [
-            move(
-                shelves[stock_id],
+            change(
+                stock_rows[stock_id],
                 Movement.Kind.RELEASED,
                 reserved=-quantity,
                 order_id=order_id,
@@ -98,11 +103,11 @@ def release_stock(*, cancelled: Sequence[OrderCancelled]) -> None:
             )
             for order_id, quantity, stock_id in held
         ],
-        places=_places(shelves.values()),
+        places=_places(stock_rows.values()),
     )
     active = Reservation.objects.filter(allocation__in=allocations, state=Reservation.State.ACTIVE)
     active.update(state=Reservation.State.RELEASED)
-    _close_allocations({order_id: causes[order_id] for order_id in allocations})
+    _mark_cancelled({order_id: causes[order_id] for order_id in allocations})
 
 
 def _first_per_order(events: Sequence[Cause]) -> dict[UUID, Cause]:
@@ -112,63 +117,65 @@ def _first_per_order(events: Sequence[Cause]) -> dict[UUID, Cause]:
     return first
 
 
-def _open_allocations(causes: Mapping[UUID, Cause], state: Allocation.State) -> set[UUID]:
-    """Insert an allocation for each order that has none, by order id; returns the orders that had none."""
-    entries = recordset(order_id="uuid", state="text", event_id="uuid")
-    # SQLite needs the WHERE to tell this ON from a join's.
-    opened = run(
-        f"""
+def _insert_allocations(causes: Mapping[UUID, Cause], state: Allocation.State) -> set[UUID]:
+    """Insert an allocation for each order that has none, and return those orders."""
+    allocations = (
+        {"order_id": order_id, "state": state.value, "event_id": event.id} for order_id, event in sorted(causes.items())
+    )
+    # Ordered by id against deadlocks. SQLite needs the WHERE: without it, ON reads as part of a join.
+    inserted = execute_together(
+        """
         INSERT INTO inventory_allocation (order_id, state, event_id)
-        SELECT order_id, state, event_id FROM {entries}
+        SELECT order_id, state, event_id FROM entry
         WHERE true ORDER BY order_id
         ON CONFLICT (order_id) DO NOTHING
         RETURNING order_id
-        """,  # noqa: S608
-        as_json(
-            {"order_id": order_id, "state": state.value, "event_id": event.id}
-            for order_id, event in sorted(causes.items())
-        ),
+        """,
+        entry=Rows({"order_id": "uuid", "state": "text", "event_id": "uuid"}, allocations),
     )
-    return {uuid_of(order_id) for (order_id,) in opened}
+    return {to_uuid(order_id) for (order_id,) in inserted}
 
 
-def _close_allocations(causes: Mapping[UUID, OrderCancelled]) -> None:
-    """Write that the orders are cancelled, and by which event."""
-    run(
+def _mark_cancelled(causes: Mapping[UUID, OrderCancelled]) -> None:
+    """Mark the allocations of orders as cancelled, each by its event."""
+    execute_together(
         f"""
         UPDATE inventory_allocation
         SET state = 'cancelled', event_id = entry.event_id, at = {now()}
-        FROM {recordset(order_id="uuid", event_id="uuid")}
+        FROM entry
         WHERE inventory_allocation.order_id = entry.order_id
         """,  # noqa: S608
-        as_json({"order_id": order_id, "event_id": event.id} for order_id, event in causes.items()),
+        entry=Rows(
+            {"order_id": "uuid", "event_id": "uuid"},
+            ({"order_id": order_id, "event_id": event.id} for order_id, event in causes.items()),
+        ),
     )
 
 
-def _held(orders: Sequence[UUID]) -> list[tuple[UUID, int, int]]:
-    """Of each active reservation of the orders its order, its quantity and its stock row's id."""
-    rows = run(
+def _active_reservations(orders: Sequence[UUID]) -> list[tuple[UUID, int, int]]:
+    """Return the order, the quantity and the stock row's id of each active reservation of the orders."""
+    rows = execute(
         f"""
         SELECT allocation_id, quantity, stock_id FROM inventory_reservation
-        WHERE {among("allocation_id", "uuid")} AND state = 'active'
+        WHERE {is_among("allocation_id", "uuid")} AND state = 'active'
         ORDER BY stock_id, id
         """,  # noqa: S608
-        listed(orders),
+        as_list(orders),
     )
-    return [(uuid_of(order_id), *rest) for order_id, *rest in rows]
+    return [(to_uuid(order_id), *rest) for order_id, *rest in rows]
 
 
-def _lock_shelves_by_id(stock_ids: Collection[int]) -> dict[int, Shelf]:
-    """The stock rows, locked by id."""
-    rows = run(
+def _lock_stock_by_id(stock_ids: Collection[int]) -> dict[int, LockedStock]:
+    """Lock stock rows, in the order of their ids."""
+    rows = execute(
         f"""
-        SELECT {_shelf("stock")} FROM inventory_stock stock
-        WHERE {among("stock.id", "bigint")}
-        ORDER BY stock.id {_lock("stock")}
+        SELECT {_stock_columns("stock")} FROM inventory_stock stock
+        WHERE {is_among("stock.id", "bigint")}
+        ORDER BY stock.id {for_update("stock")}
         """,  # noqa: S608
-        listed(sorted(stock_ids)),
+        as_list(sorted(stock_ids)),
     )
-    return {pk: Shelf(pk, *rest) for pk, *rest in rows}
+    return {pk: LockedStock(pk, *rest) for pk, *rest in rows}
 
 
 def _units_by_sku(order: OrderPlaced) -> Counter[str]:
@@ -180,53 +187,47 @@ def _units_by_sku(order: OrderPlaced) -> Counter[str]:
     return units
 
 
-def _lock_shelves(skus: Collection[str]) -> defaultdict[str, list[Shelf]]:
-    """The stock rows of the products, locked by id, and per SKU in the order in which they are to be emptied."""
-    rows = run(
+def _lock_stock_by_sku(skus: Collection[str]) -> defaultdict[str, list[LockedStock]]:
+    """Lock the stock rows of products in the order of their ids; return them by SKU, the first to empty first."""
+    rows = execute(
         f"""
-        SELECT location.priority, location.id, product.sku, {_shelf("stock")}
+        SELECT location.priority, location.id, product.sku, {_stock_columns("stock")}
         FROM inventory_stock stock
         JOIN inventory_product product ON product.id = stock.product_id
         JOIN inventory_location location ON location.id = stock.location_id
-        WHERE {among("product.sku", "text")} AND location.active
-        ORDER BY stock.id {_lock("stock")}
+        WHERE {is_among("product.sku", "text")} AND location.active
+        ORDER BY stock.id {for_update("stock")}
         """,  # noqa: S608
-        listed(sorted(skus)),
+        as_list(sorted(skus)),
     )
-    shelves: defaultdict[str, list[Shelf]] = defaultdict(list)
-    for _, _, sku, *shelf in sorted(rows):
-        shelves[sku].append(Shelf(*shelf))
-    return shelves
+    stock_rows: defaultdict[str, list[LockedStock]] = defaultdict(list)
+    for _, _, sku, *row in sorted(rows):
+        stock_rows[sku].append(LockedStock(*row))
+    return stock_rows
 
 
-def _places(shelves: Iterable[Shelf]) -> dict[int, str] | None:
-    """Where the rows are, for `record`; None where the database does not tell."""
-    return {shelf.pk: shelf.ctid for shelf in shelves if shelf.ctid is not None} or None
+def _places(stock_rows: Iterable[LockedStock]) -> dict[int, Any]:
+    """The `places` argument of `write_movements`."""
+    return {row.pk: row.place for row in stock_rows}
 
 
-def _shelf(table: str) -> str:
-    """SQL for the columns of a Shelf."""
-    place = f", {table}.ctid" if connection.vendor == "postgresql" else ""
-    return f"{table}.id, {table}.on_hand, {table}.reserved{place}"
+def _stock_columns(table: str) -> str:
+    """SQL for the fields of a LockedStock."""
+    return f"{table}.id, {table}.on_hand, {table}.reserved, {place_column(table)}"
 
 
-def _lock(table: str) -> str:
-    # SQLite has one writer, so whoever writes has locked everything.
-    return f"FOR UPDATE OF {table}" if connection.features.has_select_for_update_of else ""
+def _available(stock_rows: Sequence[LockedStock]) -> int:
+    return sum(row.on_hand - row.reserved for row in stock_rows)
 
 
-def _available(shelves: Sequence[Shelf]) -> int:
-    return sum(shelf.on_hand - shelf.reserved for shelf in shelves)
-
-
-def _fill(quantity: int, shelves: Sequence[Shelf]) -> Iterator[tuple[Shelf, int]]:
-    """Which stock rows give how many of so many units; the caller takes each before asking for the next."""
-    for shelf in shelves:
-        if taken := min(quantity, shelf.on_hand - shelf.reserved):
+def allocate(quantity: int, stock_rows: Sequence[LockedStock]) -> Iterator[tuple[LockedStock, int]]:
+    """Choose the stock rows that a quantity is taken from. The caller takes each share before it asks for the next."""
+    for row in stock_rows:
+        if taken := min(quantity, row.on_hand - row.reserved):
             quantity -= taken
-            yield shelf, taken
+            yield row, taken
 
 
 def _shortage(skus: Sequence[str]) -> str:
-    more = f" and {len(skus) - NAMED} more" if len(skus) > NAMED else ""
-    return f"not enough stock of {', '.join(skus[:NAMED])}{more}"
+    more = f" and {len(skus) - MAX_SKUS_NAMED} more" if len(skus) > MAX_SKUS_NAMED else ""
+    return f"not enough stock of {', '.join(skus[:MAX_SKUS_NAMED])}{more}"

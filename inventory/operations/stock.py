@@ -1,4 +1,4 @@
-"""What people do to stock: receive, correct and move it."""
+"""Receiving, adjusting and transferring stock: the changes that people make."""
 
 from uuid import UUID
 
@@ -6,19 +6,23 @@ from django.db import transaction
 
 from inventory.models import Location, Movement, Product, Stock
 from inventory.operations.catalogue import unknown_sku
-from inventory.operations.ledger import move, record
-from project.api.errors import FieldError, InvalidInput
+from inventory.operations.ledger import change, write_movements
+from project.errors import FieldError, InvalidInput
 
-#: More units than this at once are a typing error.
-MOST = 1_000_000_000
+#: More units than this in one change must be a typing error.
+MAX_UNITS = 1_000_000_000
 
 
 @transaction.atomic
 def receive_stock(*, sku: str, location: str, quantity: int, reason: str = "", actor_id: UUID | None = None) -> Stock:
-    """Put delivered units of a product into stock at a location; returns the stock as it is then.
+    """Add delivered units of a product to the stock at a location, and return the new stock.
+
+    Example:
+        receive_stock(sku="MUG-STONE", location="BER", quantity=40, reason="delivery 1207")
 
     Raises:
-        InvalidInput: an unknown SKU or location, a quantity that is not from 1 to `MOST`, or neither reason nor actor.
+        InvalidInput: the SKU or location is unknown, the quantity is not from 1 to `MAX_UNITS`, or there is neither a
+            reason nor an actor.
     """
     product, (place,) = _find(
         *_quantity_errors(quantity, least=1),
@@ -27,24 +31,24 @@ def receive_stock(*, sku: str, location: str, quantity: int, reason: str = "", a
         location=location,
     )
     (stock,) = _lock_stock(product, place)
-    record([move(stock, Movement.Kind.RECEIVED, on_hand=quantity, actor_id=actor_id, reason=reason)])
+    write_movements([change(stock, Movement.Kind.RECEIVED, on_hand=quantity, actor_id=actor_id, reason=reason)])
     return stock
 
 
 @transaction.atomic
 def adjust_stock(*, sku: str, location: str, quantity: int, reason: str, actor_id: UUID | None = None) -> Stock:
-    """Correct what is on hand by `quantity`, which may be negative; returns the stock as it is then.
+    """Correct the units on hand by `quantity`, which may be negative, and return the new stock.
 
     Raises:
-        InvalidInput: an unknown SKU or location, no reason, a quantity of 0, beyond `MOST`, or one that would leave
-            less than is reserved.
+        InvalidInput: the SKU or location is unknown, there is no reason, or the quantity is 0, exceeds `MAX_UNITS`, or
+            would leave fewer units than are reserved.
     """
     product, (place,) = _find(
-        *_quantity_errors(quantity, least=-MOST), *_reason_errors(reason), sku=sku, location=location
+        *_quantity_errors(quantity, least=-MAX_UNITS), *_reason_errors(reason), sku=sku, location=location
     )
     (stock,) = _lock_stock(product, place)
     _refuse_more_than_available(stock, -quantity)
-    record([move(stock, Movement.Kind.ADJUSTED, on_hand=quantity, actor_id=actor_id, reason=reason)])
+    write_movements([change(stock, Movement.Kind.ADJUSTED, on_hand=quantity, actor_id=actor_id, reason=reason)])
     return stock
 
 
@@ -52,13 +56,13 @@ def adjust_stock(*, sku: str, location: str, quantity: int, reason: str, actor_i
 def transfer_stock(
     *, sku: str, source: str, target: str, quantity: int, reason: str, actor_id: UUID | None = None
 ) -> tuple[Stock, Stock]:
-    """Move units of a product from one location to another; returns both stocks as they are then.
+    """Move units of a product from one location to another, and return both new stocks.
 
     Raises:
-        InvalidInput: an unknown SKU or location, twice the same location, no reason, a quantity that is not from 1 to
-            `MOST` or more than the source has unreserved.
+        InvalidInput: the SKU or a location is unknown, both locations are the same, there is no reason, or the quantity
+            is not from 1 to `MAX_UNITS` or exceeds the unreserved units at the source.
     """
-    same = FieldError(field="target", code="same", detail="Source and target are the same location. Name two.")
+    same = FieldError(field="target", code="same", detail="Source and target are the same location. Choose two.")
     product, (origin, destination) = _find(
         *_quantity_errors(quantity, least=1),
         *_reason_errors(reason),
@@ -69,9 +73,9 @@ def transfer_stock(
     )
     outgoing, incoming = _lock_stock(product, origin, destination)
     _refuse_more_than_available(outgoing, quantity)
-    record(
+    write_movements(
         [
-            move(stock, Movement.Kind.TRANSFERRED, on_hand=delta, actor_id=actor_id, reason=reason)
+            change(stock, Movement.Kind.TRANSFERRED, on_hand=delta, actor_id=actor_id, reason=reason)
             for stock, delta in ((outgoing, -quantity), (incoming, quantity))
         ]
     )
@@ -79,7 +83,7 @@ def transfer_stock(
 
 
 def _find(*errors: FieldError, sku: str, **codes: str) -> tuple[Product, list[Location]]:
-    """The product and the locations, or everything at once that is wrong with the input."""
+    """Return the product and the locations, or raise InvalidInput with all errors of the input."""
     product = Product.objects.filter(sku=sku).first()
     locations = {location.code: location for location in Location.objects.filter(code__in=codes.values())}
     wrong = list(errors)
@@ -95,7 +99,7 @@ def _find(*errors: FieldError, sku: str, **codes: str) -> tuple[Product, list[Lo
 
 
 def _lock_stock(product: Product, *locations: Location) -> list[Stock]:
-    """The product's stock rows at the locations, made where there are none, locked in the order of their ids."""
+    """Lock the product's stock rows in the order of their ids, adding those that are missing."""
     Stock.objects.bulk_create(
         [Stock(product=product, location=location) for location in sorted(locations, key=lambda place: place.pk)],
         ignore_conflicts=True,
@@ -107,18 +111,23 @@ def _lock_stock(product: Product, *locations: Location) -> list[Stock]:
 
 def _refuse_more_than_available(stock: Stock, taken: int) -> None:
     if taken > stock.available:
-        detail = f"{stock.on_hand} are on hand and {stock.reserved} of them reserved: at most {stock.available} can go."
+        figures = f"{stock.on_hand} are on hand and {stock.reserved} of them reserved"
+        detail = f"{figures}: at most {stock.available} can be removed."
         raise InvalidInput(FieldError(field="quantity", code="not_available", detail=detail))
 
 
 def _quantity_errors(quantity: int, *, least: int) -> list[FieldError]:
-    if least <= quantity <= MOST and quantity != 0:
+    if least <= quantity <= MAX_UNITS and quantity != 0:
         return []
-    detail = f"Must be a whole number from {least} to {MOST}, and not 0." if least < 0 else f"Must be from 1 to {MOST}."
+    detail = (
+        f"Must be a whole number from {least} to {MAX_UNITS}, and not 0."
+        if least < 0
+        else f"Must be from 1 to {MAX_UNITS}."
+    )
     return [FieldError(field="quantity", code="out_of_range", detail=detail)]
 
 
 def _reason_errors(reason: str) -> list[FieldError]:
     if reason.strip():
         return []
-    return [FieldError(field="reason", code="required", detail="Say why, for the ledger.")]
+    return [FieldError(field="reason", code="required", detail="Give a reason for the ledger.")]

@@ -1,4 +1,4 @@
-"""Many products at once, added and stocked up to what is wanted of each."""
+"""Adding many products and stocking each up to a wanted number of units."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,15 +8,15 @@ from decimal import Decimal
 from django.db import transaction
 
 from inventory.models import Location, Movement, Product, Stock
-from inventory.operations.catalogue import check, insert_products
-from inventory.operations.ledger import move, record
-from inventory.operations.stock import MOST
-from project.api.errors import FieldError, InvalidInput
+from inventory.operations.catalogue import insert_products, validate
+from inventory.operations.ledger import change, write_movements
+from inventory.operations.stock import MAX_UNITS
+from project.errors import FieldError, InvalidInput
 
 
 @dataclass(frozen=True, kw_only=True)
 class Supply:
-    """A product, and how many units of it are to be available; what it is called and costs if it is a new one."""
+    """A product and the number of units to have available; name and price are used if the product is new."""
 
     sku: str
     name: str
@@ -26,21 +26,21 @@ class Supply:
 
 @transaction.atomic
 def supply(*, wanted: Sequence[Supply], location: str, reason: str) -> None:
-    """Add the products that are not there, and receive at the location what is lacking of each, set-wise.
+    """Add the missing products, and receive at the location the units that each product lacks.
 
-    Products that are there stay as they are, and so do units of which there are more than wanted.
+    Existing products keep their name and price, and surplus units stay.
 
     Raises:
-        InvalidInput: a new product's field is malformed, units are not from 0 to `MOST`, no active location has the
-            code, or there is no reason; nothing was changed.
+        InvalidInput: a field of a new product is malformed, units are not from 0 to `MAX_UNITS`, no active location has
+            the code, or there is no reason; nothing is changed.
     """
     errors = [
-        FieldError(field="units", code="out_of_range", detail=f"{item.sku}: must be from 0 to {MOST}.")
+        FieldError(field="units", code="out_of_range", detail=f"{item.sku}: must be from 0 to {MAX_UNITS}.")
         for item in wanted
-        if not 0 <= item.units <= MOST
+        if not 0 <= item.units <= MAX_UNITS
     ]
     if not reason.strip():
-        errors.append(FieldError(field="reason", code="required", detail="Say why, for the ledger."))
+        errors.append(FieldError(field="reason", code="required", detail="Give a reason for the ledger."))
     place = Location.objects.filter(code=location, active=True).first()
     if place is None:
         detail = f"No active location has the code {location!r}. Add it, or activate it."
@@ -59,7 +59,7 @@ def supply(*, wanted: Sequence[Supply], location: str, reason: str) -> None:
         ],
         ignore_conflicts=True,
     )
-    # All rows that count are locked, in the order that all take locks in, so that what is lacking stays so.
+    # All rows that count are locked, by id as everywhere, so that the number of lacking units stays true.
     rows = (
         Stock.objects.select_for_update(of=("self",))
         .filter(product__in=products.values(), location__active=True)
@@ -72,9 +72,9 @@ def supply(*, wanted: Sequence[Supply], location: str, reason: str) -> None:
         available[row.product.sku] += row.available
         if row.location_id == place.pk:
             here[row.product.sku] = row
-    record(
+    write_movements(
         [
-            move(here[sku], Movement.Kind.RECEIVED, on_hand=number - available[sku], reason=reason)
+            change(here[sku], Movement.Kind.RECEIVED, on_hand=number - available[sku], reason=reason)
             for sku, number in units.items()
             if number > available[sku]
         ]
@@ -82,7 +82,6 @@ def supply(*, wanted: Sequence[Supply], location: str, reason: str) -> None:
 
 
 def _add_missing(wanted: Sequence[Supply]) -> None:
-    """Add the products that are not there."""
     known = set(Product.objects.filter(sku__in=[item.sku for item in wanted]).values_list("sku", flat=True))
     drafts = [
         Product(sku=item.sku, name=item.name, price=item.price, version=1) for item in wanted if item.sku not in known
@@ -90,7 +89,7 @@ def _add_missing(wanted: Sequence[Supply]) -> None:
     errors: list[FieldError] = []
     for draft in drafts:
         try:
-            check(draft, by_database=False)
+            validate(draft, by_database=False)
         except InvalidInput as refusal:
             errors += (replace(error, detail=f"{draft.sku!r}: {error.detail}") for error in refusal.errors)
     if errors:

@@ -1,44 +1,45 @@
-"""What can be done with orders. Each verb is one function and one transaction, and takes keywords only.
+"""The operations on orders. Each is one function and one transaction, and takes keyword arguments only.
 
-`place_order`, `place_orders`, `open_welcome_order`; `cancel_order`, `confirm_orders`, `reject_orders`; and
-`keep_catalogue`. Input that cannot be accepted raises `InvalidOrder`, which names the field; a step that the graph does
-not have raises `StatusForbids`. Nothing was changed then.
+`place_order`, `place_orders` and `open_welcome_order` write orders; `cancel_order`, `confirm_orders` and
+`reject_orders` change their status; `keep_catalogue` updates the copy of the products. Invalid input raises
+`InvalidOrder`, which names the field. A status change that the graph does not have raises `TransitionNotAllowed`.
+Neither changes anything.
 """
 
 from orders.operations.catalogue import keep_catalogue
 from orders.operations.placing import (
-    MOST_LINES,
-    MOST_UNITS,
+    MAX_LINES,
+    MAX_UNITS_PER_LINE,
     InvalidOrder,
     NewOrder,
     open_welcome_order,
     place_order,
     place_orders,
 )
-from orders.operations.steps import (
-    StatusForbids,
-    Step,
+from orders.operations.transitions import (
+    Transition,
+    TransitionNotAllowed,
     UnknownOrder,
     cancel_order,
     confirm_orders,
-    move,
     reject_orders,
+    transition,
 )
 
 __all__ = [
-    "MOST_LINES",
-    "MOST_UNITS",
+    "MAX_LINES",
+    "MAX_UNITS_PER_LINE",
     "InvalidOrder",
     "NewOrder",
-    "StatusForbids",
-    "Step",
+    "Transition",
+    "TransitionNotAllowed",
     "UnknownOrder",
     "cancel_order",
     "confirm_orders",
     "keep_catalogue",
-    "move",
     "open_welcome_order",
     "place_order",
     "place_orders",
     "reject_orders",
+    "transition",
 ]

@@ -1,4 +1,4 @@
-"""Placing orders: what is asked for is checked against the catalogue, written, and published."""
+"""Placing orders: each is validated against the catalogue, written and published."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,48 +12,49 @@ from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
 from orders.models import Order, OrderLine, Status
-from project.api.errors import FieldError, InvalidInput
-from project.bus.events import Event
-from project.bus.outbox import publish
-from project.bus.sql import Table, among, as_json, listed, run, run_all, time_of, uuid_of
+from project.bus import Event, publish
+from project.errors import FieldError, InvalidInput
 from project.events import Line, OrderPlaced
+from project.sql import Rows, as_list, execute, execute_together, is_among, to_decimal, to_time, to_uuid
 
-MOST_LINES = 100
-MOST_UNITS = 10_000
-HIGHEST_TOTAL = Decimal("9999999999.99")  # what the column holds
-CENT = Decimal("0.01")
+MAX_LINES = 100
+MAX_UNITS_PER_LINE = 10_000
+MAX_TOTAL = Decimal("9999999999.99")  # the column holds no more
 
 
 class InvalidOrder(InvalidInput):
-    """An order cannot be like that."""
+    """The order is not valid; `errors` names each wrong field."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewOrder:
-    """An order that is asked for."""
+    """An order to place."""
 
     customer_id: UUID
     lines: Sequence[Line]
-    #: Whether it greets a new customer, who can have but one such order.
+    #: Whether it welcomes a new customer. A customer has at most one such order.
     is_welcome: bool = False
-    #: The event that led to it, if one did.
+    #: The event that caused it, if any.
     cause: Event | None = None
 
 
 def place_order(
     *, customer_id: UUID, lines: Sequence[Line], is_welcome: bool = False, cause: Event | None = None
 ) -> Order:
-    """Take an order at today's prices and publish OrderPlaced; nothing is reserved yet.
+    """Write an order at today's prices and publish OrderPlaced. Nothing is reserved yet.
 
-    NewOrder tells of the arguments.
+    The arguments are the fields of `NewOrder`.
+
+    Example:
+        place_order(customer_id=user.pk, lines=[Line(sku="MUG-STONE", quantity=2)])
 
     Raises:
-        InvalidOrder: naming each line that is wrong; nothing was written.
+        InvalidOrder: naming each wrong line; nothing is written.
     """
     wanted = NewOrder(customer_id=customer_id, lines=lines, is_welcome=is_welcome, cause=cause)
-    catalogue = _catalogue_for([wanted], errors=lambda _, found: found)
+    catalogue = _validate_against_catalogue([wanted], errors=lambda _, found: found)
     ((order_id, placed_at),) = _insert([wanted], catalogue)
-    # Whoever shows the order need not read back what was just written.
+    # Built in memory, so that a view can show the order without a query.
     written = {
         "id": order_id,
         "customer_id": customer_id,
@@ -67,7 +68,7 @@ def place_order(
         "changed_at": placed_at,
     }
     order = Order.from_db(connection.alias, list(written), list(written.values()))
-    order.remember_lines(
+    order.set_prefetched_lines(
         OrderLine(order=order, sku=item.sku, name=item.name, quantity=line.quantity, unit_price=item.price)
         for line, item in ((line, catalogue[line.sku]) for line in lines)
     )
@@ -75,25 +76,28 @@ def place_order(
 
 
 def place_orders(*, orders: Sequence[NewOrder]) -> list[UUID]:
-    """Take many orders in one transaction, as `place_order` takes one: the same few statements, however many.
+    """Place many orders in one transaction, with as many statements as for one.
 
     Returns:
-        Their ids, in the order given.
+        Their ids, in the given order.
 
     Raises:
-        InvalidOrder: naming each order and line that is wrong; none was taken.
+        InvalidOrder: naming each wrong order and line; none is placed.
     """
-    catalogue = _catalogue_for(
+    catalogue = _validate_against_catalogue(
         orders, errors=lambda index, found: (replace(error, field=f"orders[{index}].{error.field}") for error in found)
     )
     return [order_id for order_id, _ in _insert(orders, catalogue)]
 
 
 def open_welcome_order(*, user_id: UUID, cause: Event | None = None) -> Order | None:
-    """Place the order that greets a new user: one unit of settings.WELCOME_SKU, once per user; none set, no order.
+    """Place a new user's welcome order: one unit of settings.WELCOME_SKU, once per user.
+
+    Returns:
+        None if the setting is empty or the user already has one.
 
     Raises:
-        InvalidOrder: the catalogue does not have the product, or not yet; try again later.
+        InvalidOrder: the catalogue does not have the product yet; try again later.
     """
     if not settings.WELCOME_SKU or Order.objects.filter(customer_id=user_id, is_welcome=True).exists():
         return None
@@ -101,8 +105,8 @@ def open_welcome_order(*, user_id: UUID, cause: Event | None = None) -> Order | 
     return place_order(customer_id=user_id, lines=[line], is_welcome=True, cause=cause)
 
 
-class Item(NamedTuple):
-    """What the catalogue says of a product."""
+class CatalogueEntry(NamedTuple):
+    """A product in the catalogue."""
 
     sku: str
     name: str
@@ -111,26 +115,24 @@ class Item(NamedTuple):
     active: bool
 
 
-def _catalogue_for(
+def _validate_against_catalogue(
     orders: Sequence[NewOrder], *, errors: Callable[[int, Iterator[FieldError]], Iterable[FieldError]]
-) -> dict[str, Item]:
-    """What the catalogue says of the products in orders.
+) -> dict[str, CatalogueEntry]:
+    """Validate orders and return the products in them, by SKU.
 
     Args:
-        errors: names what is wrong with the so-manyth of the orders.
+        errors: receives the index of an order and its errors, and returns the errors to raise.
 
     Raises:
-        InvalidOrder: something is wrong with one of them: by itself, or in the light of what is for sale.
+        InvalidOrder: an order is wrong by itself, or does not match the catalogue.
     """
     if wrong := [error for index, order in enumerate(orders) for error in errors(index, line_errors(order.lines))]:
         raise InvalidOrder(*wrong)
-    rows = run(
-        f"SELECT sku, name, price, currency, active FROM orders_catalogueitem WHERE {among('sku', 'text')}",  # noqa: S608
-        listed(sorted({line.sku for order in orders for line in order.lines})),
+    rows = execute(
+        f"SELECT sku, name, price, currency, active FROM orders_catalogueitem WHERE {is_among('sku', 'text')}",  # noqa: S608
+        as_list(sorted({line.sku for order in orders for line in order.lines})),
     )
-    if connection.vendor == "sqlite":  # knows no decimals
-        rows = [(sku, name, Decimal(str(price)).quantize(CENT), *rest) for sku, name, price, *rest in rows]
-    catalogue = {row[0]: Item(*row) for row in rows}
+    catalogue = {sku: CatalogueEntry(sku, name, to_decimal(price), *rest) for sku, name, price, *rest in rows}
     if wrong := [
         error for index, order in enumerate(orders) for error in errors(index, catalogue_errors(order.lines, catalogue))
     ]:
@@ -138,12 +140,12 @@ def _catalogue_for(
     return catalogue
 
 
-def _total(lines: Sequence[Line], catalogue: Mapping[str, Item]) -> Decimal:
+def _total(lines: Sequence[Line], catalogue: Mapping[str, CatalogueEntry]) -> Decimal:
     return sum((line.quantity * catalogue[line.sku].price for line in lines), Decimal(0))
 
 
-#: What is given of each order, and of each line.
-_ORDER = {
+#: The columns that are passed for each order and for each line, with their types in PostgreSQL.
+_ORDER_COLUMNS = {
     "id": "uuid",
     "customer_id": "uuid",
     "currency": "text",
@@ -151,40 +153,18 @@ _ORDER = {
     "is_welcome": "boolean",
     "event_id": "uuid",
 }
-_LINE = {"order_id": "uuid", "sku": "text", "name": "text", "quantity": "int", "unit_price": "numeric"}
+_LINE_COLUMNS = {"order_id": "uuid", "sku": "text", "name": "text", "quantity": "int", "unit_price": "numeric"}
 
 
-def _insert(orders: Sequence[NewOrder], catalogue: Mapping[str, Item]) -> list[tuple[UUID, datetime]]:
-    """Write orders with their lines and the beginning of their history, and publish them; their ids and times."""
+def _insert(orders: Sequence[NewOrder], catalogue: Mapping[str, CatalogueEntry]) -> list[tuple[UUID, datetime]]:
+    """Write orders with their lines and first history entry, publish them, and return their ids and times."""
     if not orders:
         return []
     ids = [uuid7() for _ in orders]
     numbered = list(zip(ids, orders, strict=True))
-    rows = as_json(
-        {
-            "id": order_id,
-            "customer_id": order.customer_id,
-            "currency": catalogue[order.lines[0].sku].currency,
-            "total": _total(order.lines, catalogue),
-            "is_welcome": order.is_welcome,
-            "event_id": order.cause.id if order.cause else None,
-        }
-        for order_id, order in numbered
-    )
-    lines = as_json(
-        {
-            "order_id": order_id,
-            "sku": line.sku,
-            "name": catalogue[line.sku].name,
-            "quantity": line.quantity,
-            "unit_price": catalogue[line.sku].price,
-        }
-        for order_id, order in numbered
-        for line in order.lines
-    )
     with transaction.atomic():
-        # The orders last, as their rows are asked for: foreign keys are looked at when the transaction ends.
-        placed = run_all(
+        # The orders come last because only the last statement returns rows; foreign keys are checked at commit.
+        placed = execute_together(
             """
             INSERT INTO orders_orderline (order_id, sku, name, quantity, unit_price)
             SELECT order_id, sku, name, quantity, unit_price FROM line
@@ -198,8 +178,8 @@ def _insert(orders: Sequence[NewOrder], catalogue: Mapping[str, Item]) -> list[t
             SELECT id, customer_id, 'placed', 1, currency, total, '', is_welcome FROM placed
             RETURNING id, placed_at
             """,
-            placed=Table(_ORDER, rows),
-            line=Table(_LINE, lines),
+            placed=_order_table(numbered, catalogue),
+            line=_line_table(numbered, catalogue),
         )
         publish(
             *(
@@ -213,45 +193,75 @@ def _insert(orders: Sequence[NewOrder], catalogue: Mapping[str, Item]) -> list[t
                 for order_id, order in numbered
             )
         )
-    times = {uuid_of(order_id): time_of(placed_at) for order_id, placed_at in placed}
+    times = {to_uuid(order_id): to_time(placed_at) for order_id, placed_at in placed}
     return [(order_id, times[order_id]) for order_id in ids]
 
 
+def _order_table(orders: Iterable[tuple[UUID, NewOrder]], catalogue: Mapping[str, CatalogueEntry]) -> Rows:
+    rows = (
+        {
+            "id": order_id,
+            "customer_id": order.customer_id,
+            "currency": catalogue[order.lines[0].sku].currency,
+            "total": _total(order.lines, catalogue),
+            "is_welcome": order.is_welcome,
+            "event_id": order.cause.id if order.cause else None,
+        }
+        for order_id, order in orders
+    )
+    return Rows(_ORDER_COLUMNS, rows)
+
+
+def _line_table(orders: Iterable[tuple[UUID, NewOrder]], catalogue: Mapping[str, CatalogueEntry]) -> Rows:
+    rows = (
+        {
+            "order_id": order_id,
+            "sku": line.sku,
+            "name": catalogue[line.sku].name,
+            "quantity": line.quantity,
+            "unit_price": catalogue[line.sku].price,
+        }
+        for order_id, order in orders
+        for line in order.lines
+    )
+    return Rows(_LINE_COLUMNS, rows)
+
+
 def line_errors(lines: Sequence[Line]) -> Iterator[FieldError]:
-    """What is wrong with lines by themselves."""
-    if not 1 <= len(lines) <= MOST_LINES:
-        detail = f"An order has 1 to {MOST_LINES} lines; this one has {len(lines)}."
+    """Check lines without the catalogue."""
+    if not 1 <= len(lines) <= MAX_LINES:
+        detail = f"An order has 1 to {MAX_LINES} lines; this one has {len(lines)}."
         yield FieldError(field="lines", code="number_of_lines", detail=detail)
         return
     first_with: dict[str, int] = {}
     for index, line in enumerate(lines):
         if first_with.setdefault(line.sku, index) != index:
-            detail = f"lines[{first_with[line.sku]}] has this SKU too. Write one line with the sum of the quantities."
+            detail = f"lines[{first_with[line.sku]}] has this SKU too. Send one line with the sum of the quantities."
             yield FieldError(field=f"lines[{index}].sku", code="repeated_sku", detail=detail)
-        if not 1 <= line.quantity <= MOST_UNITS:
-            detail = f"Must be a whole number from 1 to {MOST_UNITS}."
+        if not 1 <= line.quantity <= MAX_UNITS_PER_LINE:
+            detail = f"Must be a whole number from 1 to {MAX_UNITS_PER_LINE}."
             yield FieldError(field=f"lines[{index}].quantity", code="quantity_out_of_range", detail=detail)
 
 
-def catalogue_errors(lines: Sequence[Line], catalogue: Mapping[str, Item]) -> Iterator[FieldError]:
-    """What is wrong with lines in the light of what is for sale."""
-    if errors := list(_item_errors(lines, catalogue)):
+def catalogue_errors(lines: Sequence[Line], catalogue: Mapping[str, CatalogueEntry]) -> Iterator[FieldError]:
+    """Check lines against the catalogue."""
+    if errors := list(_entry_errors(lines, catalogue)):
         yield from errors
-    elif (total := _total(lines, catalogue)) > HIGHEST_TOTAL:
-        detail = f"The order comes to {total}; at most {HIGHEST_TOTAL} is possible. Split it into several."
+    elif (total := _total(lines, catalogue)) > MAX_TOTAL:
+        detail = f"The total is {total}; the maximum is {MAX_TOTAL}. Split the order into several."
         yield FieldError(field="lines", code="total_too_high", detail=detail)
 
 
-def _item_errors(lines: Sequence[Line], catalogue: Mapping[str, Item]) -> Iterator[FieldError]:
+def _entry_errors(lines: Sequence[Line], catalogue: Mapping[str, CatalogueEntry]) -> Iterator[FieldError]:
     currency = next((catalogue[line.sku].currency for line in lines if line.sku in catalogue), "")
     for index, line in enumerate(lines):
         field, item = f"lines[{index}].sku", catalogue.get(line.sku)
         if item is None:
-            detail = "There is no product with this SKU. Take one from the list of products."
+            detail = "No product has this SKU. Choose one from GET /api/v1/products/."
             yield FieldError(field=field, code="unknown_sku", detail=detail)
         elif not item.active:
-            detail = "This product is not for sale now. Leave the line out."
+            detail = "This product is not for sale now. Remove the line."
             yield FieldError(field=field, code="not_for_sale", detail=detail)
         elif item.currency != currency:
-            detail = f"Priced in {item.currency}, lines before it in {currency}. Place one order for each currency."
+            detail = f"Priced in {item.currency}, but the first line in {currency}. Place one order for each currency."
             yield FieldError(field=field, code="mixed_currencies", detail=detail)

@@ -1,1 +1,1 @@
-"""What every service's REST views share: problem documents, strict input, cursor pages, a limit on bodies."""
+"""What all REST views share: problem documents, strict input, cursor pages, and a limit on bodies."""

@@ -1,4 +1,4 @@
-"""The OpenAPI description of the API, and the page that shows it, from local files alone."""
+"""The OpenAPI description of the API, and Swagger UI from local files."""
 
 from functools import cache
 from typing import Any
@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-#: Swagger UI sets styles by script and shows images that its stylesheet holds; all else comes from here or not at all.
+#: Swagger UI sets styles by script and has images in its stylesheet. Everything else comes from this server.
 DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -20,7 +20,7 @@ DOCS_POLICY = (
 
 @cache
 def schema() -> dict[str, Any]:
-    """The description of the whole API; it does not change while a process lives."""
+    """Return the OpenAPI description. It is generated once per process."""
     generator = SchemaGenerator()  # type: ignore[no-untyped-call]
     return dict(generator.get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
 
@@ -33,12 +33,11 @@ class SchemaView(APIView):
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:
-        """All of it, as JSON."""
         return Response(schema())
 
 
 class DocsView(SpectacularSwaggerSplitView):
-    """GET: Swagger UI. Its script comes by a request of its own, so that the page can forbid whatever is inline."""
+    """GET: Swagger UI. Its script is a request of its own, so that the page can forbid inline scripts."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -46,7 +45,6 @@ class DocsView(SpectacularSwaggerSplitView):
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The page, or its script."""
         response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
         response["Content-Security-Policy"] = DOCS_POLICY
         return response

@@ -1,4 +1,4 @@
-"""The admin's log-in, counted together with the API's."""
+"""The admin's login, which is throttled together with the API's."""
 
 from typing import Any
 
@@ -9,16 +9,15 @@ from project.api.throttles import AddressThrottle
 
 
 class LogInForm(AuthenticationForm):  # type: ignore[misc]  # unfold is not typed
-    """Refuses an address that tried too often, before it looks at the password."""
+    """Refuses an address that has tried too often before it checks the password."""
 
-    #: As a view of the API names what is counted.
+    #: As in views of the API.
     throttle_scope = "login"
 
     def clean(self) -> dict[str, Any]:
-        """Count, then look."""
         throttle = AddressThrottle()
         if not throttle.allow_request(self.request, self):
             wait = round(throttle.wait() or 60)
-            raise ValidationError(f"Too many log-ins from this address. Try again in {wait} seconds.", code="throttled")
+            raise ValidationError(f"Too many logins from this address. Try again in {wait} seconds.", code="throttled")
         cleaned: dict[str, Any] = super().clean()
         return cleaned

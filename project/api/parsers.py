@@ -1,4 +1,4 @@
-"""JSON without surprises."""
+"""The JSON parser."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -9,14 +9,13 @@ from rest_framework.parsers import BaseParser
 
 
 class JSONParser(BaseParser):
-    """Reads JSON in UTF-8; refuses NaN, lone surrogates, numbers without end and bottomless nesting by one error."""
+    """Reads JSON in UTF-8; refuses NaN, lone surrogates, huge numbers and deep nesting with ParseError."""
 
     media_type = "application/json"
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        """The body's value."""
         try:
             return msgspec.json.decode(stream.read())
         except RecursionError as error:

@@ -1,4 +1,4 @@
-"""Every error of the API as a problem document (RFC 9457), wherever in the stack it comes from."""
+"""Problem documents (RFC 9457) for all errors of the API, from wherever in the stack."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -14,28 +14,27 @@ from drf_standardized_errors.types import ExceptionHandlerContext
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from project.api.errors import Conflict, FieldError, InvalidInput
+from project.errors import Conflict, FieldError, InvalidInput
 
 PREFIX = "/api/"
 CONTENT_TYPE = "application/problem+json"
-#: Where an error is about the body as a whole.
+#: The field of an error about the whole body.
 WHOLE_BODY = "body"
 
 LOG_IN = "Send the header 'Authorization: Bearer TOKEN'; POST /api/v1/auth/token/ gives a token."
-NOT_FOUND = "There is nothing here, or nothing that you may see. Check the address, its id and its final slash."
-SERVER_ERROR = "Something failed on our side, and it has been logged. Try again; if it stays, tell the operators when."
-#: What to do, said after what is wrong.
+NOT_FOUND = "Nothing is here, or nothing that you may see. Check the address, its id and its final slash."
+SERVER_ERROR = "The server failed, and the error is logged. Try again; if it persists, tell the operators when."
+#: Remedies, added to the description of the error.
 REMEDIES = {
     HTTPStatus.UNAUTHORIZED: LOG_IN,
-    HTTPStatus.FORBIDDEN: "Log in with an account that may.",
+    HTTPStatus.FORBIDDEN: "Log in with an account that has the permission.",
     HTTPStatus.NOT_ACCEPTABLE: "Accept application/json.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send JSON, with the header 'Content-Type: application/json'.",
-    HTTPStatus.TOO_MANY_REQUESTS: "The header Retry-After says the same.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The header Retry-After has the number of seconds.",
 }
 
 
 def problem(*, status: int, code: str, detail: str, instance: str, errors: Sequence[FieldError] = ()) -> dict[str, Any]:
-    """The members of a problem document."""
     members: dict[str, Any] = {
         "type": f"urn:orderly:problem:{code.replace('_', '-')}",
         "title": HTTPStatus(status).phrase,
@@ -49,29 +48,29 @@ def problem(*, status: int, code: str, detail: str, instance: str, errors: Seque
 
 
 def problem_response(request: HttpRequest, *, status: int, code: str, detail: str) -> HttpResponse:
-    """A problem document from outside the REST framework."""
+    """Return a problem document from outside the REST framework."""
     document = problem(status=status, code=code, detail=detail, instance=request.path)
     return JsonResponse(document, status=status, content_type=CONTENT_TYPE)
 
 
 class ConflictProblem(exceptions.APIException):
-    """A Conflict in the REST framework's terms."""
+    """A Conflict, as an exception of the REST framework."""
 
     status_code = HTTPStatus.CONFLICT
 
 
-class Formatter(ExceptionFormatter):
-    """An exception of the REST framework as the members of a problem document."""
+class ProblemFormatter(ExceptionFormatter):
+    """Turns an exception of the REST framework into a problem document."""
 
     def run(self) -> dict[str, Any]:
-        """What ExceptionHandler puts into the response."""
         request = self.context["request"]
         instance = request.path if request else ""
         if isinstance(self.exc, exceptions.ValidationError):
             errors = [
-                FieldError(field=path(error.attr), code=error.code, detail=error.detail) for error in self.get_errors()
+                FieldError(field=field_path(error.attr), code=error.code, detail=error.detail)
+                for error in self.get_errors()
             ]
-            detail = "The input was not accepted, and nothing was changed. See errors for each field and its remedy."
+            detail = "The input is not valid, and nothing was changed. See errors for each field and its remedy."
             return problem(
                 status=self.exc.status_code, code="invalid_input", detail=detail, instance=instance, errors=errors
             )
@@ -81,7 +80,7 @@ class Formatter(ExceptionFormatter):
         return problem(status=self.exc.status_code, code=code, detail=detail, instance=instance, errors=errors)
 
     def code_and_detail(self) -> tuple[str, str]:
-        """What is wrong, for programs, and what is wrong and how to mend it, for people."""
+        """Return the code, for programs, and the description with its remedy, for people."""
         exc = self.exc
         if exc.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return "server_error", SERVER_ERROR
@@ -96,17 +95,17 @@ class Formatter(ExceptionFormatter):
         return str(code), f"{str(detail).rstrip('.')}. {remedy}".strip()
 
 
-def path(attr: str | None) -> str:
-    """A field's path as people write it: lines[2].sku for lines.2.sku."""
+def field_path(attr: str | None) -> str:
+    """Convert a path such as lines.2.sku to lines[2].sku."""
     names = [name for name in (attr or "").split(".") if name not in ("", "non_field_errors")]
     return "".join(f"[{name}]" if name.isdigit() else f".{name}" for name in names).lstrip(".") or WHOLE_BODY
 
 
-class Handler(ExceptionHandler):
-    """Turns whatever a view raises into a problem document, also with DEBUG on: programs read this, not people."""
+class ProblemHandler(ExceptionHandler):
+    """Turns every exception of a view into a problem document, even with DEBUG on: programs read it."""
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
-        """Say what an operation raised in the REST framework's terms."""
+        """Convert the errors of operations to those of the REST framework."""
         if isinstance(exc, InvalidInput):
             fields: dict[str, list[exceptions.ErrorDetail]] = {}
             for error in exc.errors:
@@ -117,33 +116,32 @@ class Handler(ExceptionHandler):
         return super().convert_known_exceptions(exc)
 
     def should_not_handle(self, exc: Exception) -> bool:
-        """Nothing is left to Django's HTML pages."""
+        """Leave nothing to Django's HTML pages."""
         return False
 
     def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
-        """The problem document."""
-        return Formatter(exc, self.context, self.exc).run()
+        return ProblemFormatter(exc, self.context, self.exc).run()
 
     def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
-        """A response that says by its content type that it is a problem document."""
         return Response(data, status=exc.status_code, headers=self.get_headers(exc), content_type=CONTENT_TYPE)
 
 
 def exception_handler(exc: Exception, context: ExceptionHandlerContext) -> Response | None:
-    """The REST framework's EXCEPTION_HANDLER."""
-    return Handler(exc, context).run()
+    return ProblemHandler(exc, context).run()
 
 
 @csrf_exempt
 def unknown_route(request: HttpRequest) -> HttpResponse:
-    """What nothing else under the API's prefix answers, whatever the method; no redirect to a guessed address."""
+    """Answer 404 to any other address under the API's prefix, instead of redirecting to a similar one."""
     return problem_response(request, status=HTTPStatus.NOT_FOUND, code="not_found", detail=NOT_FOUND)
 
 
-def only_problems(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware, the outermost: what Django itself refuses under the API's prefix becomes a problem document too.
+def problem_documents(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware, the outermost: turn Django's own refusals under the API's prefix into problem documents.
 
-    So a Host header that is not in ALLOWED_HOSTS gets no HTML, and with DEBUG on nothing gets a traceback.
+    So a Host header that is not in ALLOWED_HOSTS gets no HTML, and even with DEBUG on no answer has a traceback.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:

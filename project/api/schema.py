@@ -1,4 +1,4 @@
-"""How the views are described in OpenAPI."""
+"""The OpenAPI description of views."""
 
 from http import HTTPStatus
 from inspect import cleandoc
@@ -9,25 +9,25 @@ from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAdminUser
 
-from project.api.people import StaffWith
+from project.api.authentication import StaffWithPermission
 from project.api.problems import CONTENT_TYPE
 
 PROBLEMS = {
-    HTTPStatus.BAD_REQUEST: "The input was not accepted, and nothing was changed; `errors` names each field.",
-    HTTPStatus.UNAUTHORIZED: "Without a valid token.",
-    HTTPStatus.FORBIDDEN: "Not with this account.",
-    HTTPStatus.NOT_FOUND: "Not there, or not for you to see.",
+    HTTPStatus.BAD_REQUEST: "The input is not valid, and nothing was changed; `errors` names each field.",
+    HTTPStatus.UNAUTHORIZED: "The token is missing or not valid.",
+    HTTPStatus.FORBIDDEN: "The account does not have the permission.",
+    HTTPStatus.NOT_FOUND: "Nothing is here, or nothing that you may see.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON.",
-    HTTPStatus.TOO_MANY_REQUESTS: "Too many tries from this address; `Retry-After` says for how many seconds.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many attempts from this address; `Retry-After` has the seconds to wait.",
 }
 
 
 class FieldProblemSerializer(serializers.Serializer[Any]):
-    """What is wrong with one field of the input, and what to do about it."""
+    """An error in one field of the input, with its remedy."""
 
     field = serializers.CharField(help_text="Its path, such as lines[2].sku; `body` for the whole.")
-    code = serializers.CharField(help_text="For programs: stays the same when the text is reworded.")
+    code = serializers.CharField(help_text="For programs: does not change when the text does.")
     detail = serializers.CharField()
 
 
@@ -37,46 +37,41 @@ class ProblemSerializer(serializers.Serializer[Any]):
     type = serializers.CharField(help_text="urn:orderly:problem:..., for programs.")
     title = serializers.CharField()
     status = serializers.IntegerField()
-    detail = serializers.CharField(help_text="What is wrong, and how to mend it.")
-    instance = serializers.CharField(help_text="The path that was asked for.")
+    detail = serializers.CharField(help_text="The error and its remedy.")
+    instance = serializers.CharField(help_text="The path of the request.")
     errors = FieldProblemSerializer(many=True, required=False)  # type: ignore[assignment]
 
 
 class Schema(AutoSchema):
-    """Describes an operation by its method's docstring, and adds who may call it and how it can fail."""
+    """Describes an operation by its method's docstring, who may call it, and its errors."""
 
     def get_summary(self) -> str:
-        """The docstring's first line."""
         return self.docstring().split("\n", 1)[0].rstrip(".")
 
     def get_description(self) -> str:  # type: ignore[override]
-        """The rest of the docstring, and who may."""
         rest = self.docstring().partition("\n")[2].strip()
-        return f"{rest}\n\nFor {self.who()}.".strip()
+        return f"{rest}\n\nFor {self.audience()}.".strip()
 
     def docstring(self) -> str:
-        """What the method says of itself."""
         return cleandoc(getattr(self.view, self.method.lower()).__doc__ or "")
 
-    def who(self) -> str:
-        """Who may call the operation."""
+    def audience(self) -> str:
         (permission,) = self.view.get_permissions()
-        if isinstance(permission, StaffWith):
+        if isinstance(permission, StaffWithPermission):
             return f"staff with the permission `{permission.permission}`"
         if isinstance(permission, AllowAny):
             return "anyone"
-        return "staff" if isinstance(permission, IsAdminUser) else "whoever is logged in"
+        return "staff" if isinstance(permission, IsAdminUser) else "anyone who is logged in"
 
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
-        """The operation with the problem documents that it may answer."""
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
-        with_body, anyone = "requestBody" in operation, self.who() == "anyone"
+        with_body, anyone = "requestBody" in operation, self.audience() == "anyone"
         statuses = {
             HTTPStatus.BAD_REQUEST: with_body or any(p["in"] == "query" for p in operation.get("parameters", ())),
             HTTPStatus.UNAUTHORIZED: not anyone,
-            HTTPStatus.FORBIDDEN: "staff" in self.who(),
+            HTTPStatus.FORBIDDEN: "staff" in self.audience(),
             HTTPStatus.NOT_FOUND: "{" in self.path,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE: with_body,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE: with_body,
@@ -95,4 +90,4 @@ class Schema(AutoSchema):
 class TokenScheme(SimpleJWTScheme):  # type: ignore[no-untyped-call]
     """The bearer token."""
 
-    target_class = "project.api.people.Token"
+    target_class = "project.api.authentication.BearerToken"

@@ -1,1 +1,13 @@
-"""The event bus: carries events, knows none of them. docs/bus.md tells how it works and why each step is there."""
+"""The event bus: a transactional outbox whose events Celery workers handle exactly once in the database.
+
+These names are the public surface; everything else is private. docs/bus.md describes how the bus works and why.
+"""
+
+from .configuration import configure
+from .context import idempotency_key
+from .errors import BusError, PermanentError
+from .events import Event, upcast
+from .outbox import publish
+from .registry import subscribe
+
+__all__ = ["BusError", "Event", "PermanentError", "configure", "idempotency_key", "publish", "subscribe", "upcast"]

@@ -1,34 +1,28 @@
 """The bus as a Django app."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.core import checks
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
+from django.utils.module_loading import autodiscover_modules
 
-from .checks import every_older_version_can_be_read
+from .checks import database_is_routed, every_older_version_can_be_read
 from .registry import write_subscriptions
 
 
-def end_idle_transactions(*, connection: BaseDatabaseWrapper, **_: object) -> None:
-    """In no process may a transaction idle for more than half a minute.
-
-    One whose machine is gone would else hold its rows until PostgreSQL finds out, for two hours by default.
-    """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET idle_in_transaction_session_timeout = '30s'")
-
-
 class BusConfig(AppConfig):
-    """Works under any package name, so that other projects can take the folder as it is."""
+    """Works under any package name, because the bus is also a package of its own."""
 
     name = __package__
     label = "bus"
     verbose_name = "Event bus"
 
     def ready(self) -> None:
-        """Have every migrate write down the subscriptions that the code declares, and the events checked at start."""
+        """Import every app's tasks.py, answer bells, and write subscriptions after each migrate."""
         checks.register(every_older_version_can_be_read)
-        connection_created.connect(end_idle_transactions)
+        checks.register(database_is_routed)
+        # It imports models, which cannot be imported before now.
+        import_module(f"{self.name}.worker.consumer")
+        autodiscover_modules("tasks")
         post_migrate.connect(write_subscriptions, sender=self)

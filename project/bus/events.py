@@ -1,7 +1,8 @@
-"""The Event base class, the registry of event types, and the way between an event and its data in JSON.
+"""The Event base class, the registry of event types, and the conversion between an event and its data in JSON.
 
 The envelope around an event's data uses the attribute names of CloudEvents 1.0
-(https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md), so any event can leave the system as one.
+(https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md), so any event can leave as a
+CloudEvent.
 """
 
 from __future__ import annotations
@@ -15,16 +16,9 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
+from .errors import InvalidEvent, UnknownEvent
 
-class UnknownEvent(LookupError):
-    """This process knows no event of that name and version; one of a newer release may."""
-
-
-class InvalidEvent(ValueError):
-    """An event whose data do not fit its type; the message names the field."""
-
-
-#: Makes the data of one version of an event into those of the next.
+#: Turns the data of one version of an event into those of the next version.
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 _registry: dict[str, type[Event]] = {}
@@ -49,7 +43,7 @@ class EventMeta(msgspec.StructMeta):
             return struct  # Event itself
         cls: Any = struct
         if taken := sorted(namespace.get("__annotations__", {}).keys() & set(Event.__struct_fields__)):
-            raise TypeError(f"{class_name} declares {', '.join(taken)}, which every event has: name its data otherwise")
+            raise TypeError(f"{class_name} declares {', '.join(taken)}, which every event has. Choose another name.")
         if not name:
             raise TypeError(f'{class_name} needs a wire name: class {class_name}(Event, name="service.fact", ...)')
         if name in _registry:
@@ -66,9 +60,12 @@ class EventMeta(msgspec.StructMeta):
 class Event(msgspec.Struct, metaclass=EventMeta):
     """A past-tense fact. A subclass declares its data; the fields here are its envelope.
 
-    Declare one as ``class OrderPlaced(Event, name="orders.order_placed", subject="order_id")``: `name` is what travels
-    and never changes, `version` (from 1) grows with a breaking change and then has an upcaster, `subject` is the field
-    that tells which aggregate the event is about.
+    `name` is the wire name, which is stored and never changes. `version` begins at 1 and grows with a breaking change,
+    which then needs an upcaster. `subject` is the field that identifies the aggregate. Example::
+
+        class OrderPlaced(Event, name="orders.order_placed", subject="order_id"):
+            order_id: UUID
+            lines: list[Line]
     """
 
     wire_name: ClassVar[str]
@@ -79,20 +76,20 @@ class Event(msgspec.Struct, metaclass=EventMeta):
     data_fields: ClassVar[tuple[str, ...]] = ()
 
     id: UUID = msgspec.field(default_factory=uuid7)
-    #: The version of its subject that the event made, counted under the subject's row lock; None where it has none.
+    #: The version that the event gave its subject, counted under the subject's row lock; None if it is not counted.
     sequence: int | None = None
-    #: The event that made this one happen. Implied inside a handler of single events.
+    #: The event that caused this one. Implied inside a handler of single events.
     cause: Event | None = None
-    #: The id of the first event of the chain that this one belongs to. Implied by the cause.
+    #: The id of the first event of this event's chain. Implied by the cause.
     correlation_id: UUID | None = None
     #: W3C trace context. Implied by the cause.
     traceparent: str = ""
-    #: When it was published, by the database's clock; None before.
+    #: When it was published, by the database's clock; None before publication.
     time: datetime | None = None
 
     @property
     def subject(self) -> str:
-        """The id of the aggregate that the event is about."""
+        """The id of the event's aggregate."""
         return str(getattr(self, self.subject_field))
 
     def encode(self) -> bytes:
@@ -110,10 +107,10 @@ class Event(msgspec.Struct, metaclass=EventMeta):
 
     @classmethod
     def decode(cls, data: bytes | str, *, version: int | None = None, **envelope: Any) -> Self:
-        """An event from its data in JSON and the fields of its envelope.
+        """Build an event from its data in JSON and the fields of its envelope.
 
         Args:
-            version: that of the data; the class's own by default. Older data go through the upcasters first.
+            version: the version of the data; by default the class's own. Older data go through the upcasters first.
 
         Raises:
             InvalidEvent: the data do not fit the event's type.
@@ -133,20 +130,26 @@ class Event(msgspec.Struct, metaclass=EventMeta):
             for older in range(version, cls.wire_version):
                 fields = cls.upcasters[older](fields)
             return msgspec.json.encode(fields)
-        except Exception as error:  # it is the event's fault, and told as such
+        except Exception as error:  # an upcaster may raise anything; the event is what cannot be read
             reason = f"its upcaster from version {older} failed with {type(error).__name__}: {error}"
             raise InvalidEvent(f"{cls.__name__}: {reason}") from error
 
 
 def upcast(event_type: type[Event], *, from_version: int) -> Callable[[Upcaster], Upcaster]:
-    """Register a function that makes the data of `from_version` of an event, as a dict, into those of the next version.
+    """Register a function that turns the data of `from_version` of an event into those of the next version.
+
+    Example::
+
+        @upcast(OrderPlaced, from_version=1)
+        def add_currency(data: dict[str, Any]) -> dict[str, Any]:
+            return {**data, "currency": "EUR"}
 
     Raises:
-        TypeError: the event has no such older version, or an upcaster from it already.
+        TypeError: the event has no such older version, or already has an upcaster from it.
     """
     if not 1 <= from_version < event_type.wire_version:
         raise TypeError(
-            f"{event_type.__name__} is version {event_type.wire_version}: nothing leads from {from_version}"
+            f"{event_type.__name__} is version {event_type.wire_version}, so no upcaster can start at {from_version}."
         )
     if from_version in event_type.upcasters:
         raise TypeError(f"{event_type.__name__} has two upcasters from version {from_version}")
@@ -159,13 +162,13 @@ def upcast(event_type: type[Event], *, from_version: int) -> Callable[[Upcaster]
 
 
 def event_types() -> list[type[Event]]:
-    """Every event type that this process knows, by wire name."""
+    """Every event type that this process knows, sorted by wire name."""
     return [event_type for _, event_type in sorted(_registry.items())]
 
 
 @cache
 def data_type(event_type: type[Event]) -> type[msgspec.Struct]:
-    """The data of an event type as a struct of its own, without the envelope."""
+    """A struct with the data of an event type, without the envelope."""
     return msgspec.defstruct(
         event_type.__name__,
         [
@@ -195,7 +198,7 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 
 
 def event_type_named(name: str, *, version: int) -> type[Event]:
-    """The event type of a wire name that can read `version`.
+    """The event type with a wire name, if it can read `version`.
 
     Raises:
         UnknownEvent: this process knows no such event, or only an older version of it.

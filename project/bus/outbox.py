@@ -1,76 +1,56 @@
 """publish(): the transactional outbox (https://microservices.io/patterns/data/transactional-outbox.html).
 
-An event and a delivery for each subscriber are written by the transaction that makes the change they tell of: both are
-there or neither is, at every point at which a process can die.
+The transaction that makes a change also writes the event and one delivery for each subscribed handler. Either all of it
+is there or nothing is, at every point at which a process can die.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
 import msgspec
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS
 
+from . import conf
+from .backends import backend, bus_connection
+from .backends.statements import as_json
+from .context import cause_of
+from .errors import PublishedOutsideTransaction
 from .events import Event
-from .sql import as_json, run
-
-
-class PublishedOutsideTransaction(RuntimeError):
-    """publish() was called where a crash could keep the change and lose its event."""
-
-
-class CauseMissing(ValueError):
-    """An event published by a batch handler does not say which of the batch's events it follows from."""
-
-
-_in_hand: ContextVar[Sequence[Event] | Event | None] = ContextVar("in_hand", default=None)
-
-
-@contextmanager
-def handling(events: Sequence[Event] | Event) -> Iterator[None]:
-    """While it lasts, what is published follows from `events`: from the one event, or from one of several."""
-    token = _in_hand.set(events)
-    try:
-        yield
-    finally:
-        _in_hand.reset(token)
 
 
 def publish(*events: Event, delay: timedelta = timedelta(0)) -> None:
-    """Publish events with the open transaction: one statement, or two on SQLite, however many events.
+    """Publish events with the open transaction: one statement, or two on SQLite, for any number of events.
+
+    Example::
+
+        with transaction.atomic():
+            order = Order.objects.create(...)
+            publish(OrderPlaced(order_id=order.pk))
 
     Args:
-        delay: how long after now, by the database's clock, their deliveries are due: a scheduled event.
+        delay: how long after now, by the database's clock, the deliveries are due. A delayed event is a scheduled one.
 
     Raises:
         PublishedOutsideTransaction: no transaction is open.
         InvalidEvent: a field's value does not fit its type.
-        CauseMissing: within a batch handler, an event without `cause`.
+        CauseMissing: within a batch handler, an event has no `cause`.
     """
     if not events:
         return
-    if not connection.in_atomic_block:
+    if not bus_connection().in_atomic_block:
         raise PublishedOutsideTransaction(
-            f"{type(events[0]).__name__} was published outside a transaction: "
-            "wrap the change and the publish() in one transaction.atomic()"
+            f"{type(events[0]).__name__} was published outside a transaction. "
+            f"Wrap the change and the publish() in one transaction.atomic({_using()})."
         )
-    rows = as_json(_row(event) for event in events)
-    if connection.vendor == "postgresql":
-        run(_POSTGRESQL, rows, delay.total_seconds())
-    else:
-        run(_EVENTS_SQLITE, rows)
-        run(_DELIVERIES_SQLITE, delay.total_seconds(), rows)
+    backend().insert_events(as_json(_row(event) for event in events), delay_s=delay.total_seconds())
+
+
+def _using() -> str:
+    return "" if conf.database() == DEFAULT_DB_ALIAS else f"using={conf.database()!r}"
 
 
 def _row(event: Event) -> dict[str, Any]:
-    cause = event.cause or _in_hand.get()
-    if cause is not None and not isinstance(cause, Event):
-        raise CauseMissing(
-            f"a batch handler published {type(event).__name__} without its cause: "
-            f"write {type(event).__name__}(..., cause=the event it follows from)"
-        )
+    cause = cause_of(event)
     return {
         "id": event.id,
         "type": event.wire_name,
@@ -82,41 +62,3 @@ def _row(event: Event) -> dict[str, Any]:
         "causation_id": cause.id if cause else None,
         "traceparent": event.traceparent or (cause.traceparent if cause else ""),
     }
-
-
-# Deliveries are inserted in the order of their events (UUIDv7 sort by age) and claimed in that order.
-_POSTGRESQL = """
-    WITH event AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(%s::json) AS event
-            (id uuid, type text, version int, subject text, sequence bigint, data jsonb,
-             correlation_id uuid, causation_id uuid, traceparent text)
-    ),
-    written AS (
-        INSERT INTO bus_event
-            (id, type, version, subject, sequence, time, data, correlation_id, causation_id, traceparent)
-        SELECT id, type, version, subject, sequence, now(), data, correlation_id, causation_id, traceparent FROM event
-    )
-    INSERT INTO bus_delivery (event_id, handler, due_at, attempts)
-    SELECT event.id, subscription.handler, now() + %s * interval '1 second', 0
-    FROM event JOIN bus_subscription subscription ON subscription.event_type = event.type AND subscription.active
-    ORDER BY event.id, subscription.id
-"""
-_EVENTS_SQLITE = """
-    INSERT INTO bus_event
-        (id, type, version, subject, sequence, time, data, correlation_id, causation_id, traceparent)
-    SELECT json_extract(value, '$.id'), json_extract(value, '$.type'), json_extract(value, '$.version'),
-        json_extract(value, '$.subject'), json_extract(value, '$.sequence'),
-        strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now'), json_extract(value, '$.data'),
-        json_extract(value, '$.correlation_id'), json_extract(value, '$.causation_id'),
-        json_extract(value, '$.traceparent')
-    FROM json_each(%s)
-"""
-_DELIVERIES_SQLITE = """
-    INSERT INTO bus_delivery (event_id, handler, due_at, attempts)
-    SELECT json_extract(value, '$.id'), subscription.handler,
-        strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now', %s || ' seconds'), 0
-    FROM json_each(%s) AS event
-    JOIN bus_subscription subscription
-        ON subscription.event_type = json_extract(value, '$.type') AND subscription.active
-    ORDER BY event.key, subscription.id
-"""

@@ -1,6 +1,6 @@
-"""The JSON Schema of each event and version, and whether a change to one is understood both ways.
+"""The JSON Schema of each event and version, and whether two releases understand each other's data.
 
-Both releases run during an upgrade, and old events stay: so data of either must be readable by the other.
+During an upgrade both releases run, and old events stay. So each must be able to read the other's data.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from .events import Event, data_type
 Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-#: What a schema says to people alone.
-WORDS = ("title", "description", "$schema", "$id")
-#: Where a schema has others within it, and how they are told in the path of a field.
-PARTS = {"items": "[]", "additionalProperties": "{{}}", "prefixItems": "[{}]", "anyOf": ""}
+#: What a schema says only to people.
+ANNOTATIONS = ("title", "description", "$schema", "$id")
+#: Where a schema contains others, and how a field's path shows them.
+SUBSCHEMAS = {"items": "[]", "additionalProperties": "{{}}", "prefixItems": "[{}]", "anyOf": ""}
 
 
 def file_name(event_type: type[Event]) -> str:
-    """Where the schema of an event's present version is kept."""
+    """The name of the file with the schema of an event's current version."""
     return f"{event_type.wire_name}.v{event_type.wire_version}.json"
 
 
@@ -33,20 +33,19 @@ def schema_of(event_type: type[Event]) -> Schema:
 
 
 def encode(schema: Schema) -> str:
-    """A schema as its file has it."""
+    """A schema as the text of its file."""
     return msgspec.json.format(msgspec.json.encode(schema, order="deterministic")).decode() + "\n"
 
 
 def read(file: Path) -> Schema:
-    """A schema from its file."""
     schema: Schema = msgspec.json.decode(file.read_bytes())
     return schema
 
 
 def incompatibilities(old: Schema, new: Schema) -> list[str]:
-    """What of a changed schema one release would write and the other not read, each with the field's path.
+    """What one release would write and the other could not read, each with the field's path.
 
-    A field may be added if it has a default, and given one later. Nothing may be removed, renamed or retyped.
+    A field with a default may be added, and a field may get a default. Nothing may be removed, renamed or retyped.
     """
     return sorted(_compare(old, new, roots=(old, new), path="", within=frozenset()))
 
@@ -57,24 +56,24 @@ def _compare(
     pair = old.get("$ref", ""), new.get("$ref", "")
     if all(pair):
         if pair in within:
-            return []  # a type that contains itself is being compared already
+            return []  # a type that contains itself: its comparison has begun
         within |= {pair}
     old, new = _resolve(old, roots[0]), _resolve(new, roots[1])
     found, compared = [], []
     if "properties" in old and "properties" in new:
         found += _compare_fields(old, new, roots=roots, path=path, within=within)
         compared += ["properties", "required"]
-    for name, mark in PARTS.items():
-        before, after = _listed(old.get(name)), _listed(new.get(name))
+    for name, mark in SUBSCHEMAS.items():
+        before, after = _subschemas(old.get(name)), _subschemas(new.get(name))
         if before and len(before) == len(after):
             for number, (one, other) in enumerate(zip(before, after, strict=True)):
                 found += _compare(one, other, roots=roots, path=f"{path}{mark.format(number)}", within=within)
             compared.append(name)
-    return found + _differences(old, new, but=compared, path=path)
+    return found + _differences(old, new, except_for=compared, path=path)
 
 
-def _listed(part: Any) -> list[Schema]:
-    """The schemas that a part consists of; none where it is no schema but, say, false."""
+def _subschemas(part: Any) -> list[Schema]:
+    """The schemas in a part; an empty list if it is not a schema, such as `false`."""
     if isinstance(part, dict):
         return [part]
     return part if isinstance(part, list) else []
@@ -99,11 +98,13 @@ def _compare_fields(
     return found
 
 
-def _differences(old: Schema, new: Schema, *, but: Sequence[str], path: str) -> list[str]:
-    left, right = ({key: one[key] for key in one if key not in (*but, *WORDS, "$defs")} for one in (old, new))
+def _differences(old: Schema, new: Schema, *, except_for: Sequence[str], path: str) -> list[str]:
+    left, right = (
+        {key: one[key] for key in one if key not in (*except_for, *ANNOTATIONS, "$defs")} for one in (old, new)
+    )
     if "default" not in left:
-        right.pop("default", None)  # every event that is stored has the field
-    return [] if left == right else [f"{path or 'the whole'} was {left} and is {right}"]
+        right.pop("default", None)  # each stored event has the field
+    return [] if left == right else [f"{path or 'the schema'} was {left} and is {right}"]
 
 
 def _resolve(schema: Schema, root: Schema) -> Schema:

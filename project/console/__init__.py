@@ -1,1 +1,1 @@
-"""What people who run the system use: one command that starts everything, demo data, a demo."""
+"""What people who run the system use: `up`, `trace`, health checks, and events and deliveries over HTTP."""

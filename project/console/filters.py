@@ -1,29 +1,29 @@
-"""What the lists of the event bus can be asked for."""
+"""The filters of the lists of events and deliveries."""
 
 from typing import Any
 
 from django.db.models import QuerySet
 from django_filters import CharFilter
 
-from project.api.filters import Filters, id_of, one_of
-from project.bus import journal
+from project.api.filters import StrictFilterSet, choice_filter, uuid_filter
+from project.bus.states import OWED, DeliveryQuerySet
 
 
-class EventFilters(Filters):
-    """Events of one type, about one subject, or of one chain."""
+class EventFilters(StrictFilterSet):
+    """Filter events by type, subject and correlation."""
 
     type = CharFilter(max_length=100)
     subject = CharFilter(max_length=200)
-    correlation_id = id_of("correlation_id")
+    correlation_id = uuid_filter("correlation_id")
 
 
-class DeliveryFilters(Filters):
-    """What is owed, by its state, its handler or its event."""
+class DeliveryFilters(StrictFilterSet):
+    """Filter deliveries by state, handler and event."""
 
-    state = one_of([(state, state) for state in journal.OWED], method="in_state")
+    state = choice_filter([(state, state) for state in OWED], method="in_state")
     handler = CharFilter(max_length=100)
-    event_id = id_of("event_id")
+    event_id = uuid_filter("event_id")
 
-    def in_state(self, deliveries: QuerySet[Any], _name: str, state: str) -> QuerySet[Any]:
-        """By the condition, which has an index, and not by its name, which has none."""
-        return deliveries.filter(journal.OWED[state])
+    def in_state(self, deliveries: DeliveryQuerySet[Any], _name: str, state: str) -> QuerySet[Any]:
+        """Filter by the condition of the state, which has an index; the annotated name has none."""
+        return deliveries.in_state(state)

@@ -1,4 +1,4 @@
-"""Whether this process lives, and whether the system around it works."""
+"""Health checks: whether this process is alive, and whether the system works."""
 
 import time
 from collections.abc import Mapping
@@ -10,35 +10,36 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from project.bus.health import bells_waiting, delays
+from project.bus.errors import BrokerUnavailable
+from project.bus.operator.health import bells_waiting, delays
 from project.celery import EXTERNAL, SERVICES, app
 
-#: Seconds to wait for the broker, and for the database, whose word takes a process out of service: a busy one is not
-#: a missing one.
-PATIENCE = 0.2
-DATABASE_PATIENCE = 2.0
-#: Seconds for which something may be due before relay or workers are said to lag.
-LAG = 10.0
+#: For the broker, and for the database to answer. The database gets longer, because its silence takes the process out
+#: of service.
+BROKER_TIMEOUT_S = 0.2
+DATABASE_TIMEOUT_S = 2.0
+#: Deliveries due for longer than this mean that the relay or the workers lag.
+LAG_S = 10.0
 
-# A question that hangs keeps a thread until its own timeout ends it; however often it is asked, it keeps no more than
-# these, and neither question keeps the other waiting.
+# A query that hangs blocks a thread until its own timeout. The pools bound the number of blocked threads, and keep the
+# broker's queries from delaying the database's.
 _database = ThreadPoolExecutor(max_workers=4, thread_name_prefix="readyz-database")
 _broker = ThreadPoolExecutor(max_workers=4, thread_name_prefix="readyz-broker")
 
 
 @require_safe
 def healthz(_request: HttpRequest) -> JsonResponse:
-    """This process answers; it asks nobody."""
+    """Answer without checking anything else."""
     return JsonResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
 
 
 @require_safe
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Whether orders can be taken, which needs the database alone; of the rest, what is wrong with it."""
+    """Tell whether orders can be placed, which needs only the database, and report on broker, relay and workers."""
     asked = time.monotonic()
     database_asked, broker_asked = _database.submit(ask_database), _broker.submit(ask_broker)
-    database = answer(database_asked, within=DATABASE_PATIENCE)
-    broker = answer(broker_asked, within=PATIENCE - (time.monotonic() - asked))
+    database = await_answer(database_asked, within=DATABASE_TIMEOUT_S)
+    broker = await_answer(broker_asked, within=BROKER_TIMEOUT_S - (time.monotonic() - asked))
     ready = isinstance(database, dict)
     report = {
         "status": "ready" if ready else "not ready",
@@ -51,26 +52,26 @@ def readyz(_request: HttpRequest) -> JsonResponse:
 
 
 def ask_database() -> dict[str, float] | str:
-    """For how long work has been due, by queue; or what is wrong with the database."""
+    """Return the seconds since the first delivery became due, by queue, or the database's error."""
     try:
         return delays()
     except (DatabaseError, InterfaceError) as error:
         return f"does not work: {type(error).__name__}"
     finally:
-        # It is this thread's own, and nobody else would close it.
+        # Nothing else closes this thread's own connection.
         connection.close()
 
 
 def ask_broker() -> dict[str, int] | str:
-    """How many bells wait, by queue; or what is wrong with the broker."""
+    """Return the number of waiting bells by queue, or the broker's error."""
     try:
         return bells_waiting(app, queues=(*SERVICES, EXTERNAL))
-    except ConnectionError:
+    except BrokerUnavailable:
         return "does not answer"
 
 
-def answer(question: Future[Any], *, within: float) -> Any:
-    """What is answered within so many seconds, or that nothing is."""
+def await_answer(question: Future[Any], *, within: float) -> Any:
+    """Return the answer, or that none came within the given seconds."""
     try:
         return question.result(timeout=max(within, 0))
     except TimeoutError:
@@ -79,22 +80,22 @@ def answer(question: Future[Any], *, within: float) -> Any:
 
 
 def lag_of(*, delays: Mapping[str, float], bells: Mapping[str, int] | str) -> dict[str, str]:
-    """What long due work tells about relay and workers; when nothing is due it tells nothing against them."""
-    late = {queue: seconds for queue, seconds in sorted(delays.items()) if seconds > LAG}
+    """Derive the state of relay and workers from overdue deliveries."""
+    late = {queue: seconds for queue, seconds in sorted(delays.items()) if seconds > LAG_S}
     if not late:
         return {"relay": "ok", "workers": "ok"}
     if isinstance(bells, str):
-        unknown = f"cannot be told without the broker; work waits in {described(late)}"
+        unknown = f"unknown without the broker; deliveries are due in {describe_delays(late)}"
         return {"relay": unknown, "workers": unknown}
-    # The relay leaves a bell in the queue of whatever is due; a worker takes it out.
-    unheard = {queue: seconds for queue, seconds in late.items() if bells.get(queue)}
-    unrung = {queue: seconds for queue, seconds in late.items() if not bells.get(queue)}
+    # The relay puts a bell into the queue of due deliveries, and a worker takes it out.
+    not_taken = {queue: seconds for queue, seconds in late.items() if bells.get(queue)}
+    not_rung = {queue: seconds for queue, seconds in late.items() if not bells.get(queue)}
     return {
-        "relay": f"rings nobody, or nobody who is fast enough, for {described(unrung)}" if unrung else "ok",
-        "workers": f"none takes the bells, or none is fast enough, in {described(unheard)}" if unheard else "ok",
+        "relay": f"rings no bells, or too few, for {describe_delays(not_rung)}" if not_rung else "ok",
+        "workers": f"none answers the bells, or too slowly, in {describe_delays(not_taken)}" if not_taken else "ok",
     }
 
 
-def described(late: Mapping[str, float]) -> str:
-    """Queues, and for how long the first work in each has been due."""
+def describe_delays(late: Mapping[str, float]) -> str:
+    """List queues with the age of their oldest due delivery."""
     return ", ".join(f"{queue} (due for {seconds:.0f} s)" for queue, seconds in late.items())

@@ -1,4 +1,4 @@
-"""The pages of docs/ that are made from the code: `make docs` writes them, and a test fails when one is stale."""
+"""Generates pages of docs/ from the code. `make docs` runs it, and a test fails when a page is stale."""
 
 import ast
 import inspect
@@ -12,20 +12,21 @@ import msgspec
 from django.conf import settings
 
 from project import events
-from project.bus.events import Event
+from project.bus import Event
 from project.bus.registry import Handler, handlers
+from project.bus.states import states_page
 from project.celery import SERVICES
 
-#: What a call of django-environ reads, as a person types it.
+#: The kinds of values that django-environ reads.
 KINDS = {"str": "text", "bool": "on or off", "int": "whole number", "list": "list, separated by commas"}
 
 SETTINGS_INTRO = """\
 # Settings
 
-Orderly is set up by its environment alone. Every variable that it reads is here, in the order in which
-[project/settings.py](../project/settings.py) reads them; this page is made from it by `make docs`. Give every process,
-the web server, the relay, the workers and commands, the same ones. (`make run` writes the `WELCOME_SKU` that it chose
-into the file `env` in `DATA_DIR`, which every process reads too; the environment goes before it.)
+Environment variables configure Orderly. This page lists all of them, in the sequence in which
+[project/settings.py](../project/settings.py) reads them; `make docs` generates it from that file. Give the same ones to
+every process: the web server, the relay, the workers and commands. (`make run` writes its `WELCOME_SKU` to the file
+`env` in `DATA_DIR`, which every process reads too; the environment takes precedence.)
 
 | Variable | Value | Default | Meaning |
 |---|---|---|---|
@@ -33,13 +34,13 @@ into the file `env` in `DATA_DIR`, which every process reads too; the environmen
 EVENTS_INTRO = """\
 # Events
 
-Everything that can happen, and who reacts. This page is made by `make docs` from
-[project/events.py](../project/events.py) and the handlers that subscribe in each service's `tasks.py`;
-[bus.md](bus.md) tells how an event gets from one to the other, and [extending.md](extending.md) how to add one.
+All events and their handlers. `make docs` generates this page from [project/events.py](../project/events.py) and the
+handlers that subscribe in each service's `tasks.py`. [bus.md](bus.md) explains how an event reaches its handlers, and
+[extending.md](extending.md) how to add one.
 
-Besides its own fields, each event has an envelope: `id`, `time`, `subject` (which aggregate it is about), `sequence`
-(the version that the aggregate had after it, where that is counted), the id of the event that caused it, and the id of
-the first of its chain.
+Besides its own fields, each event has an envelope: `id`, `time`, `subject` (the aggregate that it is about), `sequence`
+(the version of the aggregate after the event, if versions are counted), the id of the event that caused it, and the
+correlation id, which is the id of the first event of its chain.
 
 | Event | Wire name | Version | Published by | Handled by |
 |---|---|---|---|---|
@@ -47,7 +48,7 @@ the first of its chain.
 
 
 def settings_page() -> str:
-    """docs/settings.md: the environment variables that the settings read."""
+    """Return docs/settings.md: the environment variables that the settings read."""
     source = (Path(settings.BASE_DIR) / "project" / "settings.py").read_text()
     return SETTINGS_INTRO + "".join(
         f"| `{name}` | {kind} | {default} | {meaning} |\n" for name, kind, default, meaning in variables(source)
@@ -55,10 +56,10 @@ def settings_page() -> str:
 
 
 def variables(source: str) -> Iterator[tuple[str, str, str, str]]:
-    """Name, kind of value, default and meaning of each variable that the source reads by `env`.
+    """Yield name, kind, default and meaning of each variable that the source reads with `env`.
 
     Raises:
-        ValueError: there is no comment above one, which would be its meaning.
+        ValueError: a variable has no comment above it, which is its meaning.
     """
     tree = ast.parse(source)
     lines = source.splitlines()
@@ -72,7 +73,7 @@ def variables(source: str) -> Iterator[tuple[str, str, str, str]]:
 
 
 def reads(tree: ast.Module) -> Iterator[tuple[int, str, str, ast.expr]]:
-    """Line, name, kind and default of each call such as `env.str("NAME", default=...)`."""
+    """Yield line, name, kind and default of each call such as `env.str("NAME", default=...)`."""
     for node in ast.walk(tree):
         match node:
             case ast.Call(
@@ -84,14 +85,14 @@ def reads(tree: ast.Module) -> Iterator[tuple[int, str, str, ast.expr]]:
 
 
 def assignments(node: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
-    """The names that a statement gives to a constant."""
+    """Yield the name and the value, if a statement assigns a constant."""
     match node:
         case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant() | ast.JoinedStr() as value):
             yield name, value
 
 
 def comment_above(lines: Sequence[str], number: int) -> str:
-    """The comment that ends right above a line, as one line."""
+    """Return the comment directly above a line, as one line."""
     begin = number
     while begin and lines[begin - 1].lstrip().startswith("#"):
         begin -= 1
@@ -99,7 +100,7 @@ def comment_above(lines: Sequence[str], number: int) -> str:
 
 
 def shown(node: ast.expr, assigned: dict[str, ast.expr]) -> str:
-    """A default as a person would type it, with the names of other settings in it."""
+    """Format a default as one would type it, with the names of other settings in it."""
     match node:
         case ast.Constant(value=bool(value)):
             text = "on" if value else "off"
@@ -123,25 +124,25 @@ def shown(node: ast.expr, assigned: dict[str, ast.expr]) -> str:
 
 
 def events_page() -> str:
-    """docs/events.md: the events and their handlers."""
+    """Return docs/events.md: the events and their handlers."""
     ours = [
         cls for cls in vars(events).values() if inspect.isclass(cls) and issubclass(cls, Event) and cls is not Event
     ]
     rows = "".join(
         f"| [`{cls.__name__}`](#{cls.__name__.lower()}) | `{cls.wire_name}` | {cls.wire_version} | {publisher(cls)} | "
-        f"{', '.join(f'`{handler.name}`' for handler in handlers_of(cls)) or 'nobody'} |\n"
+        f"{', '.join(f'`{handler.name}`' for handler in handlers_of(cls)) or 'none'} |\n"
         for cls in ours
     )
     return EVENTS_INTRO + rows + "".join(event_section(cls) for cls in ours)
 
 
 def publisher(cls: type[Event]) -> str:
-    """The service that publishes it, which is the first part of its wire name."""
+    """Return the service that publishes an event: the first part of its wire name."""
     return cls.wire_name.partition(".")[0]
 
 
 def handlers_of(cls: type[Event]) -> list[Handler]:
-    """Who reacts to an event, of the services' handlers."""
+    """Return the services' handlers of an event."""
     return [
         handler
         for handler in handlers.values()
@@ -150,7 +151,7 @@ def handlers_of(cls: type[Event]) -> list[Handler]:
 
 
 def event_section(cls: type[Event]) -> str:
-    """All that is to be known of one event."""
+    """Return the section about one event."""
     types = {field.name: field.type for field in msgspec.structs.fields(cls)}
     text = f"\n## {cls.__name__}\n\n{inspect.getdoc(cls)}\n\n| Field | Type |\n|---|---|\n"
     for name in cls.data_fields:
@@ -158,7 +159,7 @@ def event_section(cls: type[Event]) -> str:
         text += f"| `{name}` | {type_text(types[name])}{subject} |\n"
     reacting = handlers_of(cls)
     if not reacting:
-        return text + "\nNobody handles it.\n"
+        return text + "\nNo handler.\n"
     text += "\n| Handler | Queue | Called | Attempts | Time limit | What it does |\n|---|---|---|---|---|---|\n"
     for handler in reacting:
         text += (
@@ -169,33 +170,32 @@ def event_section(cls: type[Event]) -> str:
 
 
 def type_text(annotation: Any) -> str:
-    """A field's type; of a struct within, its fields too."""
+    """Format the type of a field, with the fields of a nested struct."""
     (inner,) = getattr(annotation, "__args__", None) or (annotation,)
     if inspect.isclass(inner) and issubclass(inner, msgspec.Struct):
         parts = ", ".join(f"`{field.name}` {type_text(field.type)}" for field in msgspec.structs.fields(inner))
         return f"{'list of ' if inner is not annotation else ''}`{inner.__name__}`: {parts}"
-    # A bar would end the table's cell.
+    # An unescaped bar would end the table cell.
     return f"`{annotation.__name__ if inspect.isclass(annotation) else annotation}`".replace("|", r"\|")
 
 
 def called(handler: Handler) -> str:
-    """How a handler is called."""
+    """Describe how a handler is called."""
     if handler.external:
         return "singly, at least once"
     return "in batches" if handler.batch else "singly"
 
 
 def first_line(function: Any) -> str:
-    """What a function's docstring begins with."""
+    """Return the first line of a function's docstring."""
     return (inspect.getdoc(function) or "").partition("\n")[0]
 
 
-#: By their place in the repository.
-PAGES = {"docs/settings.md": settings_page, "docs/events.md": events_page}
+#: By path in the repository.
+PAGES = {"docs/settings.md": settings_page, "docs/events.md": events_page, "docs/states.md": states_page}
 
 
 def main() -> None:
-    """Write the pages."""
     for name, page in PAGES.items():
         (Path(settings.BASE_DIR) / name).write_text(page())
 

@@ -1,4 +1,4 @@
-"""What happened, as a tree for the terminal: events under the events that caused them, and what each of them led to."""
+"""A trace as trees for the terminal: each event below the event that caused it, with its consequences."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,13 +10,13 @@ from rich.tree import Tree
 
 from inventory.models import Movement
 from orders.models import OrderChange
-from project.bus.status import Handling, Told
+from project.bus.operator.trace import EventTrace, HandlerTrace
 
 STYLES = {"done": "green", "discarded": "yellow", "dead": "bold red", "retrying": "yellow", "waiting": "yellow"}
-#: Characters of a reason or an error that are shown.
-LONGEST = 200
-#: Up to which age a time is told in which unit, and with how many decimals.
-UNITS = (
+#: Characters of a reason or an error; longer texts are cut.
+MAX_TEXT_LENGTH = 200
+#: Below the first value, a time is shown in the unit that follows, with this many decimals.
+AGE_UNITS = (
     (timedelta(seconds=10), timedelta(milliseconds=1), "ms", 0),
     (timedelta(minutes=10), timedelta(seconds=1), "s", 1),
     (timedelta(hours=10), timedelta(minutes=1), "min", 1),
@@ -25,23 +25,23 @@ UNITS = (
 )
 
 
-def trees(told: Iterable[Told]) -> list[Tree]:
-    """The events as trees, each event below its cause; one tree for each event whose cause is not among them."""
+def trees(told: Iterable[EventTrace]) -> list[Tree]:
+    """Arrange events as trees, each event below its cause. An event whose cause is not among them starts a tree."""
     events = list(told)
     start = events[0].time
     movements = movements_by_event(events)
-    steps = steps_by_event(events)
+    transitions = transitions_by_event(events)
     known = {event.id for event in events}
-    caused: dict[UUID | None, list[Told]] = defaultdict(list)
+    caused: dict[UUID | None, list[EventTrace]] = defaultdict(list)
     for event in events:
         caused[event.causation_id if event.causation_id in known else None].append(event)
 
-    def grow(event: Told, *, head: Text) -> Tree:
+    def grow(event: EventTrace, *, head: Text) -> Tree:
         tree = Tree(head)
-        for handling in event.handlings:
+        for handling in event.handlers:
             tree.add(handling_text(handling, start))
-        for step in steps[event.id]:
-            tree.add(step_text(step, event, start))
+        for change in transitions[event.id]:
+            tree.add(transition_text(change, event, start))
         for movement in movements[event.id]:
             tree.add(movement_text(movement, start))
         for effect in caused[event.id]:
@@ -55,8 +55,8 @@ def trees(told: Iterable[Told]) -> list[Tree]:
     ]
 
 
-def movements_by_event(events: Sequence[Told]) -> Mapping[UUID | None, list[Movement]]:
-    """The ledger rows that name one of the events as their cause."""
+def movements_by_event(events: Sequence[EventTrace]) -> Mapping[UUID | None, list[Movement]]:
+    """Return the ledger rows that each event caused."""
     found: dict[UUID | None, list[Movement]] = defaultdict(list)
     rows = Movement.objects.filter(event_id__in=[event.id for event in events])
     for movement in rows.select_related("stock__product", "stock__location").order_by("id"):
@@ -64,34 +64,36 @@ def movements_by_event(events: Sequence[Told]) -> Mapping[UUID | None, list[Move
     return found
 
 
-def steps_by_event(events: Sequence[Told]) -> Mapping[UUID, list[OrderChange]]:
-    """The steps of orders' histories, each with the event that caused it; a person's, with the event that tells of it.
+def transitions_by_event(events: Sequence[EventTrace]) -> Mapping[UUID, list[OrderChange]]:
+    """Return the status changes of orders by the event that caused them or, for a person's, that announces them.
 
-    A step that neither leads to is of another chain.
+    Other changes belong to another trace.
     """
     known = {event.id for event in events}
-    telling = {(event.subject, event.sequence): event.id for event in events if event.sequence is not None}
+    announcing = {(event.subject, event.sequence): event.id for event in events if event.sequence is not None}
     subjects = {event.subject for event in events if is_uuid(event.subject)}
     found: dict[UUID, list[OrderChange]] = defaultdict(list)
-    for step in OrderChange.objects.filter(order_id__in=subjects).order_by("order_id", "sequence"):
-        event_id = step.event_id if step.event_id in known else telling.get((str(step.order_id), step.sequence))
+    for change in OrderChange.objects.filter(order_id__in=subjects).order_by("order_id", "sequence"):
+        event_id = change.event_id
+        if event_id not in known:
+            event_id = announcing.get((str(change.order_id), change.sequence))
         if event_id is not None:
-            found[event_id].append(step)
+            found[event_id].append(change)
     return found
 
 
-def event_text(event: Told, *, when: str) -> Text:
-    """An event, when it was published, and its id to copy."""
+def event_text(event: EventTrace, *, when: str) -> Text:
+    """Describe an event: its type, its subject, its time and its id."""
     text = Text.assemble((event.type, "bold"), f" of {printable(event.subject)}  ", (when, "dim"))
     return text.append(f"  event {event.id}", style="dim")
 
 
-def handling_text(handling: Handling, start: datetime) -> Text:
-    """What became of an event at one handler, and every attempt that failed."""
+def handling_text(handling: HandlerTrace, start: datetime) -> Text:
+    """Describe the delivery of an event to one handler, and its failed attempts."""
     attempts = f", {handling.attempts} attempt{'' if handling.attempts == 1 else 's'}"
     text = Text.assemble(f"{handling.handler} ", (handling.state, STYLES.get(handling.state, "")), attempts)
-    if handling.ended_at:
-        text.append(f"  {since(handling.ended_at, start)}", style="dim")
+    if handling.settled_at:
+        text.append(f"  {since(handling.settled_at, start)}", style="dim")
     if handling.due_at:
         text.append(f", due {since(handling.due_at, start)}")
     if handling.state not in ("done", "discarded"):
@@ -102,19 +104,19 @@ def handling_text(handling: Handling, start: datetime) -> Text:
     return text
 
 
-def step_text(step: OrderChange, event: Told, start: datetime) -> Text:
-    """A step of an order's history; whose order it is, where the event is about something else."""
-    order = "order" if event.subject == str(step.order_id) else f"order {step.order_id}"
-    words = f"{order}: {step.from_status or 'new'} → {step.to_status}"
-    if step.actor_id:
-        words += f" by user {step.actor_id}"
-    if step.reason:
-        words += f" ({printable(step.reason)})"
-    return Text.assemble(words, (f"  {since(step.at, start)}", "dim"))
+def transition_text(change: OrderChange, event: EventTrace, start: datetime) -> Text:
+    """Describe a status change; with the order's id, where the event is about something else."""
+    order = "order" if event.subject == str(change.order_id) else f"order {change.order_id}"
+    words = f"{order}: {change.from_status or 'new'} → {change.to_status}"
+    if change.actor_id:
+        words += f" by user {change.actor_id}"
+    if change.reason:
+        words += f" ({printable(change.reason)})"
+    return Text.assemble(words, (f"  {since(change.at, start)}", "dim"))
 
 
 def movement_text(movement: Movement, start: datetime) -> Text:
-    """A ledger row: what it moved, and what there was afterwards."""
+    """Describe a ledger row: the units that it moved, and the figures afterwards."""
     moved = ", ".join(
         f"{name} {delta:+}"
         for name, delta in (("on hand", movement.on_hand_delta), ("reserved", movement.reserved_delta))
@@ -127,26 +129,26 @@ def movement_text(movement: Movement, start: datetime) -> Text:
 
 
 def clock(time: datetime) -> str:
-    """A time of the day, to the millisecond."""
+    """Format a time, to the millisecond."""
     return f"{time:%Y-%m-%d %H:%M:%S}.{time.microsecond // 1000:03} UTC"
 
 
 def since(time: datetime, start: datetime) -> str:
-    """How long after the start, in a unit that suits."""
-    # On SQLite a row's time is that of its statement, which may be a moment before the event that tells of it.
+    """Format the time since the start, in a suitable unit."""
+    # On SQLite a row has the time of its statement, which may be slightly before that of its event.
     span = max(time - start, timedelta(0))
-    unit, name, decimals = next((unit, name, decimals) for upto, unit, name, decimals in UNITS if span < upto)
+    unit, name, decimals = next((unit, name, decimals) for upto, unit, name, decimals in AGE_UNITS if span < upto)
     return f"+{span / unit:.{decimals}f} {name}"
 
 
 def printable(text: str) -> str:
-    """The text in one line, and without what could steer a terminal: customers write reasons."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in text[:LONGEST])
-    return f"{shown}..." if len(text) > LONGEST else shown
+    """Put a text into one line, without control characters: customers write reasons."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text[:MAX_TEXT_LENGTH])
+    return f"{shown}..." if len(text) > MAX_TEXT_LENGTH else shown
 
 
 def is_uuid(text: str) -> bool:
-    """Whether a subject can be an order's id."""
+    """Tell whether a subject can be the id of an order."""
     try:
         UUID(text)
     except ValueError:

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -13,8 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from project.api.people import StaffWith, user_id
-from project.bus import audit, dead_letters, journal
+from project.api.authentication import StaffWithPermission, user_id
+from project.bus.operator import dead_letters, selectors
 from project.console.filters import DeliveryFilters, EventFilters
 from project.console.serializers import (
     DeliveryDetailSerializer,
@@ -33,17 +32,16 @@ class Permitted:
     permission: str
 
     def get_permissions(self) -> list[BasePermission]:
-        """That one."""
-        return [StaffWith(self.permission)]
+        return [StaffWithPermission(self.permission)]
 
 
 class EventsView(Permitted, ListAPIView[Any]):
-    """GET: what has happened."""
+    """GET: list events."""
 
     permission = "bus.view_event"
     serializer_class = EventSerializer
     filterset_class = EventFilters
-    queryset = journal.events()
+    queryset = selectors.events()
 
     def get(self, request: Request) -> Response:
         """List events, newest first."""
@@ -57,24 +55,24 @@ class EventView(Permitted, APIView):
 
     @extend_schema(responses=EventDetailSerializer)
     def get(self, request: Request, event_id: UUID) -> Response:
-        """Show an event, and what became of it at each of its handlers."""
-        event = get_object_or_404(journal.events(), pk=event_id)
-        deliveries = DeliverySerializer(journal.deliveries_of(event_id), many=True).data
+        """Show an event, with its delivery to each handler."""
+        event = get_object_or_404(selectors.events(), pk=event_id)
+        deliveries = DeliverySerializer(selectors.deliveries_of(event_id), many=True).data
         return Response({**EventSerializer().to_representation(event), "deliveries": deliveries})
 
 
 class DeliveriesView(Permitted, ListAPIView[Any]):
-    """GET: what is owed."""
+    """GET: list deliveries."""
 
     permission = "bus.view_delivery"
     serializer_class = DeliverySerializer
     filterset_class = DeliveryFilters
-    queryset = journal.deliveries()
+    queryset = selectors.deliveries()
 
     def get(self, request: Request) -> Response:
-        """List deliveries that are not done, newest first.
+        """List deliveries that are not settled, newest first.
 
-        `state=dead` lists the dead letters. What is done or discarded is shown with its event.
+        `state=dead` lists the dead letters. Done and discarded deliveries are shown with their event.
         """
         return self.list(request)
 
@@ -86,34 +84,27 @@ class DeliveryView(Permitted, APIView):
 
     @extend_schema(responses=DeliveryDetailSerializer)
     def get(self, request: Request, delivery_id: int) -> Response:
-        """Show a delivery, done or not, with its latest failures."""
-        delivery = journal.delivery(delivery_id)
+        """Show a delivery, settled or not, with its latest failures."""
+        delivery = selectors.delivery(delivery_id)
         if delivery is None:
             raise Http404
-        failures = journal.failures(delivery_id)
+        failures = selectors.failures(delivery_id)
         return Response({**DeliverySerializer(delivery).data, "failures": FailureSerializer(failures, many=True).data})
 
 
 class RetryView(Permitted, APIView):
-    """POST: have dead letters tried again."""
+    """POST: retry dead letters."""
 
     permission = "bus.change_delivery"
 
     @extend_schema(request=RetrySerializer, responses=RetriedSerializer)
     def post(self, request: Request) -> Response:
-        """Owe dead letters again, from now and with all their attempts.
+        """Retry dead letters: they are due now, with all their attempts.
 
-        Deliveries that are not dead are left alone, so repeating the call does no harm.
+        Deliveries that are not dead stay unchanged, so it is safe to repeat the call.
         """
         serializer = RetrySerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         ids = set(serializer.validated_data["ids"])
-        with transaction.atomic():
-            retried = dead_letters.retry(delivery_ids=ids)
-            audit.record(
-                actor=str(user_id(request)),
-                action="retry",
-                request={"ids": sorted(ids)},
-                outcome={"deliveries": retried},
-            )
+        retried = dead_letters.retry(query=dead_letters.DeadLetterQuery(ids=ids), actor=str(user_id(request)))
         return Response(RetriedSerializer({"retried": retried, "left_alone": len(ids) - retried}).data)

@@ -1,4 +1,4 @@
-"""People at the API, for tests."""
+"""Accounts and API clients for tests."""
 
 from typing import Any
 from uuid import uuid4
@@ -11,7 +11,7 @@ from users.operations import register_user
 
 
 def new_user(**fields: Any) -> User:
-    """An account that nobody needs the password of."""
+    """An account without a password."""
     user = register_user(email=f"{uuid4()}@example.org", password=None, name="Ann")
     for name, value in fields.items():
         setattr(user, name, value)
@@ -20,7 +20,7 @@ def new_user(**fields: Any) -> User:
 
 
 def client_of(user: User | None = None) -> APIClient:
-    """A client that speaks JSON, logged in as the user, and gets error pages as a browser would."""
+    """A client that sends JSON with the user's token; a crash is a response with status 500, not an exception."""
     client = APIClient(raise_request_exception=False)
     client.default_format = "json"
     if user is not None:
@@ -29,7 +29,7 @@ def client_of(user: User | None = None) -> APIClient:
 
 
 def assert_problem(response: Any, status: int, *fields: str) -> dict[str, Any]:
-    """The response is a problem document of that status, and names exactly these fields."""
+    """Check that the response is a problem document with this status, and that its errors name exactly these fields."""
     assert response["Content-Type"] == "application/problem+json"
     problem: dict[str, Any] = response.json()
     assert response.status_code == problem["status"] == status, problem

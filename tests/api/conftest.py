@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the API."""
+"""Fixtures for the API tests."""
 
 import pytest
 
@@ -6,6 +6,6 @@ from project.api.throttles import AddressThrottle
 
 
 @pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two tries a minute."""
+def low_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Allow two attempts per minute and address."""
     monkeypatch.setattr(AddressThrottle, "THROTTLE_RATES", {"login": "2/min", "register": "2/min"})

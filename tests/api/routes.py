@@ -1,4 +1,4 @@
-"""Routes that fail in ways that the project's own should not."""
+"""Routes whose views fail, beside those of the project."""
 
 from typing import Never
 
@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import path
 
-from project.urls import urlpatterns as ours
+from project.urls import urlpatterns as project_urlpatterns
 
 
 def crash(request: HttpRequest) -> Never:
@@ -22,5 +22,5 @@ urlpatterns = [
     path("crash/", crash),
     path("api/v1/forbid/", forbid),
     path("forbid/", forbid),
-    *ours,
+    *project_urlpatterns,
 ]

@@ -1,4 +1,4 @@
-"""Logging in: to the admin no more often than to the API, and for no longer than the password lasts."""
+"""Logins: one throttle for API and admin, and tokens that end when the password changes."""
 
 import pytest
 from django.test import Client
@@ -10,19 +10,19 @@ pytestmark = pytest.mark.django_db
 ME = "/api/v1/users/me/"
 
 
-def test_the_admin_counts_log_ins_from_one_address_together_with_the_api(few):
+def test_logins_to_admin_and_api_share_one_throttle(low_rates):
     staff = new_user(is_staff=True)
     staff.set_password("correct horse battery")
     staff.save()
-    right = {"username": staff.email, "password": "correct horse battery"}
+    credentials = {"username": staff.email, "password": "correct horse battery"}
     client_of().post("/api/v1/auth/token/", {"email": staff.email, "password": "wrong"})
-    assert b"Please enter the correct" in Client().post("/admin/login/", right | {"password": "wrong"}).content
-    refused = Client().post("/admin/login/", right)
-    assert b"Too many log-ins from this address. Try again in" in refused.content
-    assert Client().post("/admin/login/", right, REMOTE_ADDR="192.0.2.7").status_code == 302
+    assert b"Please enter the correct" in Client().post("/admin/login/", credentials | {"password": "wrong"}).content
+    throttled = Client().post("/admin/login/", credentials)
+    assert b"Too many logins from this address. Try again in" in throttled.content
+    assert Client().post("/admin/login/", credentials, REMOTE_ADDR="192.0.2.7").status_code == 302
 
 
-def test_a_new_password_ends_the_tokens_of_the_old_one():
+def test_changing_the_password_invalidates_all_tokens():
     user = new_user()
     refresh = RefreshToken.for_user(user)
     thief = client_of()
@@ -31,7 +31,7 @@ def test_a_new_password_ends_the_tokens_of_the_old_one():
     user.set_password("another horse battery")
     user.save()
     assert_problem(thief.get(ME), 401)
-    # The library looks at the password where a token is used, not where it is refreshed.
+    # simplejwt checks the password when a token is used, not when it is refreshed.
     answer = client_of().post("/api/v1/auth/token/refresh/", {"refresh": str(refresh)})
     assert answer.status_code == 200
     thief.credentials(HTTP_AUTHORIZATION=f"Bearer {answer.json()['access']}")

@@ -1,4 +1,4 @@
-"""Who may do what: every route and method of the system has a row here, written by hand."""
+"""Permissions: each route and method has a row in this table, written manually."""
 
 import json
 from collections.abc import Iterator
@@ -24,10 +24,10 @@ from users.operations import register_user
 
 PASSWORD = "correct horse battery"
 
-#: What each of these gets: nobody in particular; a customer, whom the order belongs to; another customer; staff without
-#: any permission; staff with the permissions of BUS, and superusers.
+#: The status for: an anonymous client; the customer who placed the order; another customer; staff without permissions;
+#: staff with the permissions in BUS, and superusers.
 TABLE = """
-                                             nobody  owner  another  staff  permitted
+                                          anonymous  owner  another  staff  permitted
 GET    /                                        302    302      302    302    302
 GET    /healthz                                 200    200      200    200    200
 GET    /readyz                                  200    200      200    200    200
@@ -63,8 +63,8 @@ GET    /api/v1/deliveries/{delivery_id}/        401    403      403    403    20
 POST   /api/v1/deliveries/retry/                401    403      403    403    200
 """
 BUS = ("view_event", "view_delivery", "change_delivery")
-#: The admin asks its own permissions, by table. The rest of /api/ is a 404 to everyone, by test_problems.
-ELSEWHERE = ("admin/", "^api/")
+#: Not in the table: the admin has permissions per model, and test_problems covers the 404s under /api/.
+EXCLUDED = ("admin/", "^api/")
 
 ROWS = {
     (method, route): tuple(int(status) for status in statuses)
@@ -73,33 +73,33 @@ ROWS = {
 
 
 def routes(patterns: list[Any], prefix: str = "/") -> Iterator[tuple[str, str]]:
-    """Every method and route of the resolver."""
+    """Yield each method and route that the URL patterns have."""
     for pattern in patterns:
         text = str(pattern.pattern)
         if isinstance(pattern, URLResolver):
-            if text not in ELSEWHERE:
+            if text not in EXCLUDED:
                 yield from routes(pattern.url_patterns, prefix + text)
             continue
         assert isinstance(pattern, URLPattern)
-        if text in ELSEWHERE:
+        if text in EXCLUDED:
             continue
         view = getattr(pattern.callback, "cls", None) or getattr(pattern.callback, "view_class", None)
         methods = [name.upper() for name in view.http_method_names if hasattr(view, name)] if view else ["GET"]
         parameters = {"<uuid:order_id>": "{order_id}", "<uuid:event_id>": "{event_id}"}
         parameters |= {"<int:delivery_id>": "{delivery_id}", r"\Z": "", "^": ""}
         parameters |= {f"(?P<{name}>[A-Za-z0-9._-]{{1,64}})": f"{{{name}}}" for name in ("sku", "code")}
-        for written, shown in parameters.items():
-            text = text.replace(written, shown)
-        # What RedirectView answers to any method, it answers to GET.
+        for pattern_text, shown in parameters.items():
+            text = text.replace(pattern_text, shown)
+        # RedirectView answers every method as it answers GET.
         methods = ["GET"] if prefix + text == "/" else methods
         yield from ((method, prefix + text) for method in methods if method not in ("HEAD", "OPTIONS", "TRACE"))
 
 
-def test_every_route_has_a_row_and_every_row_a_route():
+def test_the_table_has_exactly_the_routes_of_the_project():
     assert sorted(routes(get_resolver().url_patterns)) == sorted(ROWS)
 
 
-def test_a_new_route_would_be_found():
+def test_a_new_route_is_found():
     class New(APIView):
         def delete(self) -> None: ...
 
@@ -109,7 +109,7 @@ def test_a_new_route_would_be_found():
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """Something of everything, and somebody of every kind."""
+    """A user of each kind, with parameters and bodies that make each request of the table succeed."""
 
     people: dict[str, list[User | None]]
     parameters: dict[str, Any]
@@ -127,7 +127,7 @@ def world(db: None) -> World:
     units = {"sku": "MUG", "quantity": 1, "reason": "a count"}
     return World(
         people={
-            "nobody": [None],
+            "anonymous": [None],
             "owner": [owner],
             "another": [new_user()],
             "staff": [new_user(is_staff=True)],
@@ -159,18 +159,18 @@ def world(db: None) -> World:
 
 
 @pytest.mark.parametrize(("method", "route"), ROWS)
-def test_people_may_do_what_their_row_says(world, method, route):
-    answered = {}
+def test_each_user_gets_the_status_in_the_table(world, method, route):
+    statuses: dict[str, set[int]] = {}
     for kind, people in world.people.items():
         for person in people:
             with rolled_back():
                 response = client_of(person).generic(
                     method, route.format_map(world.parameters), **body(world.bodies.get(route), method)
                 )
-            answered.setdefault(kind, set()).add(response.status_code)
+            statuses.setdefault(kind, set()).add(response.status_code)
             if response.status_code >= 400:
                 assert_problem(response, response.status_code)
-    assert answered == dict(zip(world.people, ({status} for status in ROWS[method, route]), strict=True))
+    assert statuses == dict(zip(world.people, ({status} for status in ROWS[method, route]), strict=True))
 
 
 def body(value: Any, method: str) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def body(value: Any, method: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("method", "route"), [key for key, statuses in ROWS.items() if 403 in statuses[:3]])
-def test_a_customer_learns_nothing_by_bad_input_or_by_ids_that_are_not_there(world, method, route):
+def test_customers_get_403_before_body_and_ids_are_checked(world, method, route):
     missing = {"sku": "GHOST", "code": "ghost", "event_id": UUID(int=0), "delivery_id": 2**62}
     response = client_of(world.people["another"][0]).generic(
         method, route.format_map(missing), "nonsense", content_type="application/json"
@@ -186,7 +186,7 @@ def test_a_customer_learns_nothing_by_bad_input_or_by_ids_that_are_not_there(wor
     assert_problem(response, 403)
 
 
-def test_permissions_are_of_no_use_to_someone_who_is_not_staff(db):
+def test_permissions_do_not_count_without_staff_status(db):
     user = new_user()
     user.user_permissions.set(Permission.objects.filter(content_type__app_label="bus", codename__in=BUS))
     assert_problem(client_of(user).get("/api/v1/events/"), 403)
@@ -194,7 +194,7 @@ def test_permissions_are_of_no_use_to_someone_who_is_not_staff(db):
 
 @pytest.mark.parametrize("route", ["/api/v1/products/", "/api/v1/products/MUG/"])
 @pytest.mark.parametrize("method", ["put", "delete"])
-def test_staff_neither_replace_nor_delete_products(world, method, route):
+def test_products_cannot_be_replaced_or_deleted(world, method, route):
     client = client_of(world.people["permitted"][1])
     assert_problem(getattr(client, method)(route, {}), 405)
     assert Location.objects.count() == 2

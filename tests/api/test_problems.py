@@ -1,4 +1,4 @@
-"""Whatever goes wrong under /api/ is answered by a problem document."""
+"""Every error under /api/ is a problem document (RFC 9457)."""
 
 import json
 from uuid import uuid4
@@ -19,18 +19,18 @@ ORDERS = "/api/v1/orders/"
 @pytest.mark.parametrize(
     "path", ["/api/", "/api/v1/nothing/", "/api/v1/orders", "/api/v1/orders/1/", "/api/v2/orders/"]
 )
-def test_an_unknown_route_is_a_404_whatever_the_method(settings, path, method, debug):
+def test_an_unknown_route_is_a_404_for_each_method(settings, path, method, debug):
     settings.DEBUG = debug
     problem = assert_problem(getattr(client_of(), method)(path), 404)
     assert "Check the address" in problem["detail"]
 
 
-def test_an_unknown_route_asks_for_no_csrf_token():
+def test_an_unknown_route_needs_no_csrf_token():
     response = APIClient(enforce_csrf_checks=True).post("/api/v1/nothing/", {}, format="json")
     assert_problem(response, 404)
 
 
-def test_without_a_token_the_answer_says_where_to_get_one():
+def test_the_401_without_a_token_says_where_to_get_one():
     response = client_of().get(ORDERS)
     assert "/api/v1/auth/token/" in assert_problem(response, 401)["detail"]
     assert response["WWW-Authenticate"].startswith("Bearer")
@@ -44,9 +44,9 @@ def test_a_broken_token_is_a_401(header):
 
 
 def test_the_token_of_a_deleted_or_deactivated_user_is_a_401():
-    gone, inactive = new_user(), new_user(is_active=False)
-    clients = [client_of(gone), client_of(inactive)]
-    gone.delete()
+    deleted, inactive = new_user(), new_user(is_active=False)
+    clients = [client_of(deleted), client_of(inactive)]
+    deleted.delete()
     for client in clients:
         assert_problem(client.get(ORDERS), 401)
 
@@ -63,7 +63,7 @@ def test_a_token_without_a_user_is_a_401():
     assert_problem(client.get(ORDERS), 401)
 
 
-def test_a_wrong_method_is_a_405_that_names_the_right_ones():
+def test_a_wrong_method_is_a_405_that_lists_the_allowed_ones():
     response = client_of(new_user()).delete(ORDERS)
     assert "GET, POST" in assert_problem(response, 405)["detail"]
     assert "GET, POST" in response["Allow"]
@@ -77,7 +77,7 @@ def test_a_body_that_is_not_json_is_a_415_that_says_what_to_send(content_type):
     assert "application/json" in assert_problem(response, 415)["detail"]
 
 
-def test_an_unwanted_answer_is_a_406():
+def test_an_unsupported_accept_header_is_a_406():
     assert_problem(client_of(new_user()).get(ORDERS, HTTP_ACCEPT="text/csv"), 406)
 
 
@@ -102,19 +102,19 @@ def test_broken_json_is_a_400_that_says_what_is_wrong(body):
 
 
 @pytest.mark.parametrize("body", ["[]", '"lines"', "1", "null", "true"])
-def test_json_that_is_no_object_is_a_400_about_the_body(body):
+def test_json_other_than_an_object_is_a_400_about_the_body(body):
     response = client_of(new_user()).generic("POST", ORDERS, body, content_type="application/json")
     assert_problem(response, 400, "body")
 
 
-def test_unknown_fields_are_named_and_the_known_ones_listed():
+def test_the_error_of_an_unknown_field_lists_the_known_ones():
     body = {"lines": [{"sku": "A", "quantity": 1, "price": 0}], "status": "confirmed"}
     response = client_of(new_user()).post(ORDERS, body)
     problem = assert_problem(response, 400, "lines[0].price", "status")
     assert "Fields: lines." in str(problem)
 
 
-def test_an_answer_does_not_grow_with_nonsense():
+def test_the_response_to_many_unknown_fields_is_short():
     body = {f"{number}-{'x' * 100}": 1 for number in range(5_000)}
     response = client_of(new_user()).post(ORDERS, body)
     assert response.status_code == 400
@@ -144,7 +144,7 @@ def test_a_body_of_undeclared_length_is_a_411():
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_an_unforeseen_error_in_a_view_is_a_500_without_details(settings, monkeypatch, caplog, debug):
+def test_an_unexpected_exception_in_a_view_is_a_500_without_details(settings, monkeypatch, caplog, debug):
     settings.DEBUG = debug
 
     def crash(**_: object) -> None:
@@ -159,8 +159,8 @@ def test_an_unforeseen_error_in_a_view_is_a_500_without_details(settings, monkey
 
 @pytest.mark.urls("tests.api.routes")
 @pytest.mark.parametrize("debug", [False, True])
-class TestWhatDjangoAnswers:
-    """What does not come from a view of the REST framework."""
+class TestErrorsOutsideDRF:
+    """Errors that Django answers, not a view of the REST framework."""
 
     @pytest.fixture(autouse=True)
     def _debug(self, settings, debug):
@@ -172,27 +172,27 @@ class TestWhatDjangoAnswers:
         assert_problem(response, 500)
         assert b"secret" not in response.content
 
-    def test_a_refusal_is_a_403(self):
+    def test_permission_denied_is_a_403(self):
         assert_problem(client_of().get("/api/v1/forbid/"), 403)
 
-    def test_a_foreign_host_is_a_400(self):
+    def test_an_unknown_host_is_a_400(self):
         problem = assert_problem(client_of().get("/api/v1/products/", HTTP_HOST="evil.example"), 400)
         assert "headers" in problem["detail"]
 
     @pytest.mark.parametrize(("path", "status"), [("/crash/", 500), ("/forbid/", 403), ("/nothing/", 404)])
-    def test_outside_the_api_it_is_a_page(self, path, status):
+    def test_outside_the_api_an_error_is_a_page(self, path, status):
         response = client_of().get(path)
         assert response.status_code == status
         assert response["Content-Type"].startswith("text/html")
 
-    def test_outside_the_api_a_foreign_host_is_a_page(self):
+    def test_outside_the_api_an_unknown_host_is_a_page(self):
         response = client_of().get("/admin/", HTTP_HOST="evil.example")
         assert response.status_code == 400
         assert response["Content-Type"].startswith("text/html")
 
 
 @pytest.mark.parametrize("page_size", ["0", "-1", "201", "x", "1.5", "", "9" * 400, "²", "0000000100999"])
-def test_a_senseless_page_size_is_refused_by_name(page_size):
+def test_an_invalid_page_size_is_an_error_of_that_parameter(page_size):
     response = client_of(new_user()).get(ORDERS, {"page_size": page_size})
     assert "from 1 to 200" in str(assert_problem(response, 400, "page_size"))
 
@@ -200,16 +200,16 @@ def test_a_senseless_page_size_is_refused_by_name(page_size):
 @pytest.mark.parametrize(
     "cursor", ["x", "////", "cD14", "cD0wMDAw", "cD0lMDA="], ids=["x", "////", "p=x", "p=0000", "p=%00"]
 )
-def test_a_forged_cursor_is_refused_by_name(cursor):
+def test_a_forged_cursor_is_an_error_of_that_parameter(cursor):
     assert_problem(client_of(new_user()).get(ORDERS, {"cursor": cursor}), 400, "cursor")
 
 
-def test_a_forged_cursor_far_beyond_the_end_is_an_empty_page():
+def test_a_forged_cursor_beyond_the_end_is_an_empty_page():
     response = client_of(new_user()).get(ORDERS, {"cursor": "bz05OTk5OTk5OTk5OTk5"})  # o=9999999999999
     assert (response.status_code, response.json()["results"]) == (200, [])
 
 
-def test_ids_that_do_not_exist_are_404s():
+def test_unknown_ids_are_404s():
     client = client_of(new_user())
     assert_problem(client.get(f"{ORDERS}{uuid4()}/"), 404)
     assert_problem(client.get(f"{ORDERS}{uuid4()}/history/"), 404)

@@ -1,4 +1,4 @@
-"""The OpenAPI description is valid and complete, and the page that shows it comes from this machine alone."""
+"""The OpenAPI schema is valid and complete, and its page loads nothing from other hosts."""
 
 import re
 from pathlib import Path
@@ -31,16 +31,16 @@ def operations(schema):
     }
 
 
-def test_it_is_made_without_a_warning_and_valid(tmp_path):
+def test_the_schema_is_valid_and_made_without_warnings(tmp_path):
     call_command("spectacular", "--fail-on-warn", "--validate", "--file", str(tmp_path / "schema.yaml"))
     assert (tmp_path / "schema.yaml").read_text().startswith("openapi: 3")
 
 
-def test_it_describes_every_route_of_the_api_and_no_other(schema):
+def test_the_schema_has_exactly_the_routes_of_the_api(schema):
     assert set(operations(schema)) == {row for row in ROWS if row[1].startswith("/api/v1/")}
 
 
-def test_every_operation_says_what_it_does_and_for_whom(schema):
+def test_each_operation_has_a_summary_and_says_who_may_call_it(schema):
     for key, operation in operations(schema).items():
         assert operation["summary"], key
         assert re.search(r"For .+\.$", operation["description"]), key
@@ -48,10 +48,10 @@ def test_every_operation_says_what_it_does_and_for_whom(schema):
     assert len(ids) == len(set(ids))
 
 
-def test_it_says_what_the_table_of_permissions_says(schema):
+def test_the_schema_agrees_with_the_table_of_permissions(schema):
     for key, operation in operations(schema).items():
-        nobody, _owner, another, staff, _permitted = ROWS[key]
-        assert ("401" in operation["responses"]) == (nobody == 401 or "/auth/" in key[1]), key
+        anonymous, _owner, another, staff, _permitted = ROWS[key]
+        assert ("401" in operation["responses"]) == (anonymous == 401 or "/auth/" in key[1]), key
         assert ("403" in operation["responses"]) == (another == 403), key
         assert ("with the permission" in operation["description"]) == (staff == 403), key
         assert str(ROWS[key][4]) in operation["responses"], key
@@ -67,16 +67,18 @@ def test_errors_are_problem_documents(schema):
     assert set(problem["required"]) == {"type", "title", "status", "detail", "instance"}
 
 
-def test_filters_and_pages_are_described(schema):
+def test_the_schema_has_filters_and_pagination(schema):
     names = {p["name"] for p in operations(schema)["GET", "/api/v1/movements/"]["parameters"]}
     assert names == {"sku", "location", "order_id", "event_id", "kind", "cursor", "page_size"}
 
 
-def test_the_page_brings_all_it_needs_from_here(client):
+def test_the_page_loads_nothing_from_other_hosts(client):
     page = client.get("/api/docs/")
     assert page.status_code == 200
     text = page.content.decode()
-    assert re.findall(r"<script(?![^>]*src=)[^>]*>", text) == [], "its policy forbids inline scripts"
+    assert re.findall(r"<script(?![^>]*src=)[^>]*>", text) == [], (
+        "the page's content security policy forbids inline scripts"
+    )
     sources = re.findall(r"(?:src|href)=\"([^\"]+)\"", text)
     assert len(sources) >= 4
     for source in sources:
@@ -88,14 +90,14 @@ def test_the_page_brings_all_it_needs_from_here(client):
     assert FOREIGN.findall(text + script.content.decode()) == []
 
 
-def test_the_page_forbids_whatever_comes_from_elsewhere(client):
+def test_the_policy_of_the_page_forbids_other_hosts(client):
     policy = client.get("/api/docs/")["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "script-src 'self';" in policy
     assert "http" not in policy
 
 
-def test_the_documentation_lists_every_route():
+def test_docs_api_md_lists_each_route():
     text = (Path(settings.BASE_DIR) / "docs" / "api.md").read_text()
     listed = set(re.findall(r"^\| `(GET|POST|PATCH) (/\S*)`", text, re.MULTILINE))
     assert listed == {(method, route) for method, route in ROWS if route not in ("/", "/api/schema/")}

@@ -1,4 +1,6 @@
-"""Who tries too often is told to wait, and a cache that is down keeps nobody out."""
+"""Throttles count requests by address, and throttle nobody while the cache is down."""
+
+from typing import Any
 
 from tests.api.clients import assert_problem, client_of
 
@@ -6,32 +8,32 @@ LOGIN = "/api/v1/auth/token/"
 WRONG = {"email": "ann@example.org", "password": "not this one"}
 
 
-def log_in(**headers: str):
+def log_in(**headers: Any) -> Any:
     return client_of().post(LOGIN, WRONG, **headers)
 
 
-def test_after_so_many_log_ins_from_one_address_it_is_told_how_long_to_wait(db, few):
+def test_too_many_logins_from_one_address_are_throttled_with_a_time_to_wait(db, low_rates):
     assert [log_in().status_code for _ in range(2)] == [401, 401]
-    refused = log_in()
-    problem = assert_problem(refused, 429)
+    throttled = log_in()
+    problem = assert_problem(throttled, 429)
     assert problem["type"] == "urn:orderly:problem:throttled"
-    assert 0 < int(refused["Retry-After"]) <= 60
+    assert 0 < int(throttled["Retry-After"]) <= 60
 
 
-def test_another_address_and_another_purpose_are_counted_apart(db, few):
+def test_each_address_and_each_scope_has_its_own_count(db, low_rates):
     for _ in range(2):
         log_in()
     assert log_in(REMOTE_ADDR="192.0.2.7").status_code == 401
     assert client_of().post("/api/v1/users/", {}).status_code == 400
 
 
-def test_an_address_cannot_pass_for_another_by_a_header_that_no_proxy_wrote(db, few):
+def test_without_a_proxy_the_forwarded_for_header_is_ignored(db, low_rates):
     for number in range(2):
         log_in(HTTP_X_FORWARDED_FOR=f"192.0.2.{number}")
     assert log_in(HTTP_X_FORWARDED_FOR="192.0.2.99").status_code == 429
 
 
-def test_behind_one_proxy_the_address_that_it_added_is_counted(db, few, settings):
+def test_behind_one_proxy_the_address_that_the_proxy_added_counts(db, low_rates, settings):
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": 1}
     for number in range(2):
         log_in(HTTP_X_FORWARDED_FOR=f"192.0.2.{number}, 198.51.100.7")
@@ -39,7 +41,7 @@ def test_behind_one_proxy_the_address_that_it_added_is_counted(db, few, settings
     assert log_in(HTTP_X_FORWARDED_FOR="192.0.2.99, 198.51.100.8").status_code == 401
 
 
-def test_while_the_cache_is_down_everyone_may_pass(db, few, settings, caplog):
+def test_while_the_cache_is_down_nobody_is_throttled(db, low_rates, settings, caplog):
     settings.CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -48,4 +50,4 @@ def test_while_the_cache_is_down_everyone_may_pass(db, few, settings, caplog):
         }
     }
     assert [log_in().status_code for _ in range(3)] == [401] * 3
-    assert "the cache does not answer, so nobody is throttled" in caplog.text
+    assert "the cache does not answer, so no request is throttled" in caplog.text

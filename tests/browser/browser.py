@@ -1,11 +1,11 @@
-"""A real browser for tests: it tells of every error in a page's console, and reaches no machine but this one."""
+"""A real browser for tests: it reports every error in a page's console and blocks requests to other hosts."""
 
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page, Route, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, Route, expect, sync_playwright
 
 from tests.services import need
 
@@ -14,12 +14,12 @@ ARGUMENTS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-#: Milliseconds that a page has to do what is expected of it; the machine may be busy with other tests.
-PATIENCE = 30_000
+#: Long, because the machine may be busy with other tests.
+TIMEOUT_MS = 30_000
 
 
 def executable() -> str:
-    """The browser's program; without one the test is skipped, or fails where nothing may be skipped."""
+    """The path of the browser. Without a browser the test is skipped, or fails if `REQUIRE_SERVICES` is set."""
     found = next(filter(None, map(shutil.which, NAMES)), "")
     need(found, what=f"a browser, one of {', '.join(NAMES)}")
     return found
@@ -27,17 +27,22 @@ def executable() -> str:
 
 @contextmanager
 def browsing(address: str, *, width: int = 1280, dark: bool = False) -> Iterator[Page]:
-    """A page of a new browser. While it is open Django's ORM cannot be used here, as Playwright runs an event loop.
+    """A page of a new browser; afterwards, fail if it had errors or requested anything from another host.
 
-    At the end the page must have met no error, and asked for nothing from elsewhere.
+    The ORM cannot be used inside the block, because Playwright runs an event loop.
     """
-    program, trouble = executable(), []
+    program = executable()
+    problems: list[str] = []
 
     def refuse(route: Route) -> None:
-        trouble.append(f"a request to {route.request.url}")
+        problems.append(f"a request to {route.request.url}")
         route.abort()
 
-    expect.set_options(timeout=PATIENCE)
+    def note_error(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            problems.append(message.text)
+
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         try:
@@ -46,12 +51,12 @@ def browsing(address: str, *, width: int = 1280, dark: bool = False) -> Iterator
                 viewport={"width": width, "height": 844},
                 color_scheme="dark" if dark else "light",
             )
-            context.set_default_timeout(PATIENCE)
+            context.set_default_timeout(TIMEOUT_MS)
             context.route(lambda url: urlsplit(url).netloc != urlsplit(address).netloc, refuse)
             page = context.new_page()
-            page.on("console", lambda message: message.type == "error" and trouble.append(message.text))
-            page.on("pageerror", lambda error: trouble.append(str(error)))
+            page.on("console", note_error)
+            page.on("pageerror", lambda error: problems.append(str(error)))
             yield page
         finally:
             browser.close()
-    assert not trouble, trouble
+    assert not problems, problems

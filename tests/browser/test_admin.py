@@ -1,4 +1,4 @@
-"""The admin as people use it, in a real browser against a real web process."""
+"""The admin in a real browser, against a real web server."""
 
 import re
 from datetime import timedelta
@@ -14,15 +14,15 @@ from inventory import operations as inventory
 from inventory.models import Movement, Stock
 from orders import operations as orders
 from orders.models import Order
+from project.bus import publish
 from project.bus.models import Delivery, Receipt
-from project.bus.outbox import publish
 from project.events import Line, StockReserved
 from tests.browser.browser import browsing
 from users import operations as users
 from users.models import User
 
 EMAIL, PASSWORD = "root@example.org", "correct horse battery"
-PHONE, DESK = 390, 1280
+PHONE, DESKTOP = 390, 1280
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def staff(transactional_db) -> User:
 
 @pytest.fixture
 def order(staff, drain) -> Order:
-    """Ada's order of two cups, confirmed."""
+    """Ada's confirmed order of two cups."""
     inventory.add_product(sku="CUP", name="Cup", price=Decimal("4.50"))
     inventory.add_location(code="MAIN", name="Main store")
     inventory.receive_stock(sku="CUP", location="MAIN", quantity=5, reason="first delivery")
@@ -45,7 +45,7 @@ def order(staff, drain) -> Order:
 
 @pytest.fixture
 def dead_letter(staff, drain) -> Delivery:
-    """StockReserved of an order that is not there, given up after the last attempt."""
+    """A StockReserved event of an unknown order, dead after its last attempt."""
     with transaction.atomic():
         publish(StockReserved(order_id=UUID(int=7)))
     delivery = Delivery.objects.filter(handler="orders.confirm_orders")
@@ -68,7 +68,7 @@ def search(page: Page, term: str) -> None:
     page.wait_for_url(re.compile(r"\?q="))
 
 
-def test_a_customers_order_is_found_and_followed_to_its_ledger_rows_and_back(system, order):
+def test_staff_follow_a_customers_order_to_its_movements_and_events_and_back(system, order):
     movement = Movement.objects.get(order_id=order.pk)
     with browsing(system.web()) as page:
         log_in(page, "/admin/users/user/")
@@ -94,7 +94,7 @@ def test_a_customers_order_is_found_and_followed_to_its_ledger_rows_and_back(sys
         expect(page.locator("#result_list")).to_contain_text("users.user_created")
 
 
-def test_stock_is_received_after_a_mistake_is_explained(system, order, staff):
+def test_stock_is_received_after_an_error_is_corrected(system, order, staff):
     with browsing(system.web()) as page:
         log_in(page)
         page.locator("#nav-sidebar").get_by_role("link", name="Stock").click()
@@ -115,12 +115,12 @@ def test_stock_is_received_after_a_mistake_is_explained(system, order, staff):
     assert Movement.objects.get(reason="delivery note 4711").actor_id == staff.pk
 
 
-def test_an_order_is_cancelled_with_a_reason(system, order, staff):
+def test_order_is_cancelled_with_a_reason(system, order, staff):
     with browsing(system.web()) as page:
         log_in(page, f"/admin/orders/order/{order.pk}/change/")
         page.get_by_role("link", name="Cancel order").click()
         page.get_by_label("Reason").fill("the cups were recalled")
-        page.get_by_role("button", name="Call it off").click()
+        page.get_by_role("button", name="Cancel order").click()
         expect(page.get_by_text(f"Order {order.pk} is cancelled")).to_be_visible()
         expect(page.get_by_role("link", name="Cancel order")).to_have_count(0)
         expect(page.get_by_role("link", name=f"person {staff.pk}")).to_be_visible()
@@ -128,25 +128,25 @@ def test_an_order_is_cancelled_with_a_reason(system, order, staff):
     assert (order.status, order.reason) == ("cancelled", "the cups were recalled")
 
 
-def test_a_dead_letter_is_read_and_tried_again(system, dead_letter, order, drain):
+def test_a_dead_letter_is_read_and_retried(system, dead_letter, order, drain):
     with browsing(system.web()) as page:
         log_in(page, "/admin/bus/delivery/")
         page.get_by_text("Filters").click()
         page.get_by_role("link", name="dead", exact=True).click()
         page.get_by_role("link", name="orders.confirm_orders").last.click()
-        expect(page.locator("pre:visible").last).to_contain_text("no such order")
-        page.get_by_role("link", name="Try again").click()
-        page.get_by_role("button", name="Try again").click()
+        expect(page.locator("pre:visible").last).to_contain_text("no order has the id")
+        page.get_by_role("link", name="Retry").click()
+        page.get_by_role("button", name="Retry").click()
         expect(page.get_by_text("Due again, now: orders.confirm_orders.")).to_be_visible()
         page.wait_for_url(f"**/admin/bus/event/{dead_letter.event_id}/change/")
-    # What was missing is there now.
+    # The order exists now.
     Order.objects.create(pk=UUID(int=7), customer_id=order.customer_id, currency="EUR", total=0)
     drain()
     assert Receipt.objects.get(pk=dead_letter.pk).outcome == "done"
     assert Order.objects.get(pk=UUID(int=7)).status == "confirmed"
 
 
-def test_every_page_fits_a_phone_and_a_desk_and_can_be_dark(system, order, dead_letter):
+def test_every_page_fits_a_phone_and_a_desktop_and_supports_dark_mode(system, order, dead_letter):
     event = Receipt.objects.filter(handler="inventory.reserve_stock").get().event_id
     lists = [
         *("orders/order", "orders/catalogueitem", "users/user", "auth/group"),
@@ -157,7 +157,7 @@ def test_every_page_fits_a_phone_and_a_desk_and_can_be_dark(system, order, dead_
     details = [
         *(f"orders/order/{order.pk}", f"users/user/{order.customer_id}", "inventory/product/CUP"),
         *(f"bus/event/{event}", f"bus/delivery/{dead_letter.pk}"),
-        *(f"inventory/stock/{Stock.objects.get().pk}", f"inventory/movement/{Movement.objects.first().pk}"),
+        *(f"inventory/stock/{Stock.objects.get().pk}", f"inventory/movement/{Movement.objects.earliest('id').pk}"),
     ]
     paths = ["", *(f"{path}/" for path in lists), *(f"{path}/change/" for path in details)]
     paths += ["users/user/add/", "auth/group/add/", "orders/order/?q=nobody"]
@@ -167,7 +167,7 @@ def test_every_page_fits_a_phone_and_a_desk_and_can_be_dark(system, order, dead_
         for path in paths:
             page.goto(f"/admin/{path}")
             expect(page.locator("html")).to_have_class(re.compile("dark"))
-            for width in (PHONE, DESK):
+            for width in (PHONE, DESKTOP):
                 page.set_viewport_size({"width": width, "height": 844})
                 if page.evaluate("document.documentElement.scrollWidth") > width:
                     too_wide.append((path, width))
@@ -177,7 +177,7 @@ def test_every_page_fits_a_phone_and_a_desk_and_can_be_dark(system, order, dead_
     assert too_bright == []
 
 
-#: How light the page's ground is, from 0 to 1, in whatever notation the browser gives colours in.
+#: The lightness of the page's background, from 0 to 1. Drawing it converts any CSS notation of a color to bytes.
 LIGHTNESS = """() => {
     const dot = document.createElement("canvas").getContext("2d");
     dot.fillStyle = getComputedStyle(document.querySelector("#main")).backgroundColor;

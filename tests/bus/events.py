@@ -1,6 +1,6 @@
 """Events that exist only in tests."""
 
-from project.bus.events import Event
+from project.bus import Event
 
 
 class Pinged(Event, name="tests.pinged", subject="number"):

@@ -1,4 +1,4 @@
-"""The bus in Django admin: what a person sees of a dead letter, and how it is tried again."""
+"""The bus in Django admin: what a dead letter shows, and how an operator retries it."""
 
 from datetime import timedelta
 
@@ -7,17 +7,17 @@ from django.contrib.auth.models import Permission
 from django.db.models.functions import Now
 from django.urls import reverse
 
-from project.bus import dead_letters
-from project.bus.consumer import answer_bell
+from project.bus import publish
 from project.bus.models import AuditEntry, Delivery, Event, Failure, FailureCount, Receipt, Subscription
-from project.bus.outbox import publish
+from project.bus.operator import dead_letters
+from project.bus.worker.consumer import answer_bell
 from tests.bus.events import Pinged
-from tests.bus.hands import make_due, written_down
+from tests.bus.helpers import last_audit_entry, make_due
 
 
 @pytest.fixture
 def dead_letter(subscribed):
-    """A dead letter of a handler that is mended when its list is emptied."""
+    """A dead letter, and a list: its handler fails until the list is empty."""
     broken = [True]
 
     def stumble(event):
@@ -45,7 +45,7 @@ def test_a_dead_letter_shows_its_traceback_as_text(admin_client, dead_letter):
         assert reverse("admin:bus_event_change", args=[delivery.event_id]) in page
 
 
-def test_a_dead_letter_is_tried_again_once_its_handler_is_mended(admin_client, admin_user, dead_letter):
+def test_a_dead_letter_is_retried_once_its_handler_works(admin_client, admin_user, dead_letter):
     handler, broken = dead_letter
     delivery = Delivery.objects.get(handler=handler.name)
     broken.clear()
@@ -55,14 +55,14 @@ def test_a_dead_letter_is_tried_again_once_its_handler_is_mended(admin_client, a
         follow=True,
     )
     assert "Due again: 1" in answer.content.decode()
-    assert written_down() == (str(admin_user.pk), "retry", {"ids": [delivery.pk]}, {"deliveries": 1})
+    assert last_audit_entry() == (str(admin_user.pk), "retry", {"ids": [delivery.pk]}, {"deliveries": 1})
     make_due(pk=delivery.pk)
     answer_bell(handler)
     assert not Delivery.objects.filter(pk=delivery.pk).exists()
     assert Receipt.objects.filter(delivery_id=delivery.pk).exists()
 
 
-def test_what_is_not_dead_is_left_alone(admin_client, subscribed):
+def test_a_delivery_that_is_not_dead_is_left_alone(admin_client, subscribed):
     handler = subscribed(hear, Pinged)
     publish(Pinged(number=1))
     before = Delivery.objects.get(handler=handler.name)
@@ -79,7 +79,7 @@ def hear(event): ...
 
 
 @pytest.mark.parametrize("model", [Event, Delivery, Receipt, Failure, FailureCount, Subscription])
-def test_every_table_of_the_bus_can_be_seen_and_none_changed(admin_client, dead_letter, model):
+def test_every_table_of_the_bus_can_be_seen_but_not_changed(admin_client, dead_letter, model):
     name = f"admin:bus_{model._meta.model_name}"
     row = model.objects.first()
     assert admin_client.get(reverse(f"{name}_changelist")).status_code == 200
@@ -101,7 +101,7 @@ def retry(client, delivery_id):
     return client.post(reverse("admin:bus_delivery_retry", args=[delivery_id]), {"_form_submitted": "True"})
 
 
-def test_a_dead_letter_is_tried_again_from_its_page(admin_client, admin_user, dead_letter):
+def test_a_dead_letter_is_retried_from_its_page(admin_client, admin_user, dead_letter):
     delivery = Delivery.objects.get(handler=dead_letter[0].name)
     page = reverse("admin:bus_delivery_change", args=[delivery.pk])
     button = reverse("admin:bus_delivery_retry", args=[delivery.pk])
@@ -113,14 +113,14 @@ def test_a_dead_letter_is_tried_again_from_its_page(admin_client, admin_user, de
     assert "Due again, now" in admin_client.get(answer["HX-Redirect"]).content.decode()
     after = Delivery.objects.get(pk=delivery.pk)
     assert (after.dead_at, after.attempts) == (None, 0)
-    assert written_down() == (str(admin_user.pk), "retry", {"ids": [delivery.pk]}, {"deliveries": 1})
+    assert last_audit_entry() == (str(admin_user.pk), "retry", {"ids": [delivery.pk]}, {"deliveries": 1})
     assert button not in admin_client.get(page).content.decode()
     assert (
         "Not dead, so left alone" in admin_client.get(retry(admin_client, delivery.pk)["HX-Redirect"]).content.decode()
     )
 
 
-def test_to_ask_changes_nothing_and_what_is_done_meanwhile_is_said_to_be(admin_client, dead_letter):
+def test_the_dialog_changes_nothing_and_a_delivery_done_meanwhile_gives_a_warning(admin_client, dead_letter):
     delivery = Delivery.objects.get(handler=dead_letter[0].name)
     assert admin_client.get(reverse("admin:bus_delivery_retry", args=[delivery.pk])).status_code == 200
     assert Delivery.objects.get(pk=delivery.pk).dead_at == delivery.dead_at
@@ -130,20 +130,20 @@ def test_to_ask_changes_nothing_and_what_is_done_meanwhile_is_said_to_be(admin_c
     assert "That delivery is no longer owed." in admin_client.get(answer["HX-Redirect"]).content.decode()
 
 
-def test_many_chosen_dead_letters_are_tried_again_in_chunks(admin_client, dead_letter, monkeypatch):
-    monkeypatch.setattr(dead_letters, "CHUNK", 2)
+def test_many_selected_dead_letters_are_retried_in_chunks(admin_client, dead_letter, monkeypatch):
+    monkeypatch.setattr(dead_letters, "DELIVERIES_PER_TRANSACTION", 2)
     publish(*(Pinged(number=number) for number in range(4)))
     Delivery.objects.filter(handler=dead_letter[0].name).update(dead_at=Now())
     ids = list(Delivery.objects.filter(handler=dead_letter[0].name).order_by("pk").values_list("pk", flat=True))
-    choice = {"action": "retry_dead_letters", "_selected_action": ids}
-    answer = admin_client.post(reverse("admin:bus_delivery_changelist"), choice, follow=True)
+    selection = {"action": "retry_dead_letters", "_selected_action": ids}
+    answer = admin_client.post(reverse("admin:bus_delivery_changelist"), selection, follow=True)
     assert f"Due again: {len(ids)}." in answer.content.decode()
     assert not Delivery.objects.filter(dead_at__isnull=False).exists()
     asked = [entry.request["ids"] for entry in AuditEntry.objects.order_by("pk")]
     assert asked == [ids[start : start + 2] for start in range(0, len(ids), 2)]
 
 
-def test_whoever_may_only_look_cannot_have_a_dead_letter_tried_again(client, django_user_model, dead_letter):
+def test_a_user_who_may_only_view_cannot_retry_a_dead_letter(client, django_user_model, dead_letter):
     clerk = django_user_model.objects.create_user("clerk@example.org", "battery horse", is_staff=True)
     clerk.user_permissions.add(Permission.objects.get(codename="view_delivery"))
     client.force_login(clerk)
@@ -184,7 +184,7 @@ def test_deliveries_are_found_by_their_state_handler_event_and_number(admin_clie
         assert {row.pk for row in page.context["cl"].result_list} == found, query
 
 
-def test_a_list_of_events_says_what_became_of_each_and_can_be_of_one_type(admin_client, dead_letter):
+def test_the_list_of_events_counts_the_states_of_each_and_filters_by_type(admin_client, dead_letter):
     path = reverse("admin:bus_event_changelist")
     page = admin_client.get(path, {"type": Pinged.wire_name}).content.decode()
     assert "1 dead" in page
@@ -193,8 +193,20 @@ def test_a_list_of_events_says_what_became_of_each_and_can_be_of_one_type(admin_
     assert admin_client.get(path).context["cl"].result_count == 3
 
 
-def test_a_subscription_says_whether_it_is_paused_or_retired(admin_client, dead_letter):
+def test_a_subscription_shows_whether_its_circuit_is_open_and_it_is_paused_or_retired(admin_client, dead_letter):
     path, row = reverse("admin:bus_subscription_changelist"), Subscription.objects.filter(handler=dead_letter[0].name)
-    for change, said in ({"paused": True}, "paused"), ({"active": False}, "retired"):
+    open_circuit = {"open_until": Now() + timedelta(minutes=5), "openings": 1}
+    for change, shown in (open_circuit, "circuit open"), ({"paused": True}, "paused"), ({"active": False}, "retired"):
         row.update(**change)
-        assert said in admin_client.get(path, {"q": dead_letter[0].name}).content.decode()
+        assert shown in admin_client.get(path, {"q": dead_letter[0].name}).content.decode()
+
+
+def test_a_dead_letter_is_not_due_on_its_events_page(admin_client, dead_letter):
+    dead = Delivery.objects.get(handler=dead_letter[0].name)
+    Delivery.objects.filter(pk=dead.pk).update(due_at="2031-05-04T12:00Z")
+    for url in (
+        reverse("admin:bus_event_change", args=[dead.event_id]),
+        reverse("admin:bus_delivery_change", args=[dead.pk]),
+        reverse("admin:bus_delivery_changelist"),
+    ):
+        assert "2031" not in admin_client.get(url).content.decode()

@@ -1,4 +1,4 @@
-"""The bus in a Django project that is not ours: its folder alone, under another name."""
+"""The bus in a Django project without a Celery app: its folder alone, under another name."""
 
 import shutil
 import subprocess
@@ -8,24 +8,14 @@ from pathlib import Path
 PROJECT = {
     "settings.py": """
 SECRET_KEY = "foreign"
-INSTALLED_APPS = ["postbox", "shop.apps.ShopConfig"]
+INSTALLED_APPS = ["postbox", "shop"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "shop.sqlite3"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 """,
     "shop/__init__.py": "",
-    "shop/apps.py": """
-from importlib import import_module
-from django.apps import AppConfig
-
-class ShopConfig(AppConfig):
-    name = "shop"
-    def ready(self):
-        import_module("shop.tasks")
-""",
     "shop/tasks.py": """
-from postbox.consumer import subscribe
-from postbox.events import Event
+from postbox import Event, subscribe
 
 class Sold(Event, name="shop.sold", subject="item"):
     item: str
@@ -42,10 +32,10 @@ django.setup()
 from django.core.management import call_command
 from django.db import transaction
 call_command("migrate", verbosity=0)
-from postbox.consumer import answer_bell
+from postbox import publish
 from postbox.models import Delivery, Receipt
-from postbox.outbox import publish
 from postbox.registry import handlers
+from postbox.worker.consumer import answer_bell
 from shop.tasks import Sold
 with transaction.atomic():
     publish(Sold(item="hat", sequence=7))

@@ -1,15 +1,15 @@
-"""A handler whose code takes a type of event no more: it is not called with one, and need not be owed any."""
+"""A handler whose code no longer takes a type of event is not called with one, and can be owed none."""
 
 from dataclasses import replace
 
 import pytest
 
-from project.bus.consumer import answer_bell
+from project.bus import publish
 from project.bus.models import Delivery, Subscription
-from project.bus.outbox import publish
 from project.bus.registry import handlers
+from project.bus.worker.consumer import answer_bell
 from tests.bus.events import Pinged, Ponged
-from tests.bus.hands import by_hand, refused, written_down
+from tests.bus.helpers import bus, bus_refuses, last_audit_entry
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def seen() -> list[str]:
 
 @pytest.fixture
 def handler(subscribed, seen):
-    """One that took pings and pongs in the release before, and takes pings alone in this one."""
+    """A handler that took pings and pongs in the release before, and takes only pings in this one."""
 
     def see(event):
         seen.append(event.wire_name)
@@ -29,7 +29,7 @@ def handler(subscribed, seen):
     return handlers[before.name]
 
 
-def test_it_is_not_called_with_an_event_of_that_type_which_waits_for_a_release_that_takes_it(handler, seen):
+def test_an_event_of_that_type_waits_for_a_release_that_takes_it(handler, seen):
     publish(Pinged(number=1), Ponged(number=1))
     answer_bell(handler)
     assert seen == ["tests.pinged"]
@@ -37,15 +37,15 @@ def test_it_is_not_called_with_an_event_of_that_type_which_waits_for_a_release_t
     assert (waiting.waits_for, waiting.attempts) == ("tests.ponged version 1", 0)
 
 
-def test_that_type_is_retired_and_no_other(handler, seen):
+def test_only_that_type_can_be_retired(handler, seen):
     publish(Pinged(number=1), Ponged(number=1))
-    refused("retire_handler", handler.name, "--type", "tests.ponged", "--yes", match="is owed 1")
-    refused("retire_handler", handler.name, "--type", "tests.pinged", "--yes", match="gives .* events of tests.pinged")
-    refused("retire_handler", handler.name, "--type", "tests.poked", "--yes", match="never took 'tests.poked'")
-    said = by_hand("retire_handler", handler.name, "--type", "tests.ponged", "--discard")
+    bus_refuses("retire", handler.name, "--type", "tests.ponged", "--yes", match="is owed 1")
+    bus_refuses("retire", handler.name, "--type", "tests.pinged", "--yes", match="gives .* events of tests.pinged")
+    bus_refuses("retire", handler.name, "--type", "tests.poked", "--yes", match="never took 'tests.poked'")
+    said = bus("retire", handler.name, "--type", "tests.ponged", "--discard")
     assert "owed no tests.ponged any more. 1 deliveries were discarded." in said
     request = {"handler": handler.name, "type": "tests.ponged", "discard": True}
-    assert written_down() == ("ann", "retire", request, {"discarded": 1})
+    assert last_audit_entry() == ("ann", "retire", request, {"discarded": 1})
     active = Subscription.objects.filter(handler=handler.name, active=True)
     assert list(active.values_list("event_type", flat=True)) == ["tests.pinged"]
     publish(Ponged(number=2))

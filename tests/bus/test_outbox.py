@@ -1,4 +1,4 @@
-"""publish(): what is written, and when it is refused."""
+"""publish(): what it writes, and when it refuses."""
 
 from datetime import timedelta
 
@@ -6,10 +6,11 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from project.bus.consumer import answer_bell
-from project.bus.events import InvalidEvent
+from project.bus import publish
+from project.bus.context import handling
+from project.bus.errors import CauseMissing, InvalidEvent, PublishedOutsideTransaction
 from project.bus.models import Delivery, Event, Subscription
-from project.bus.outbox import CauseMissing, PublishedOutsideTransaction, handling, publish
+from project.bus.worker.consumer import answer_bell
 from tests.bus.events import Pinged, Ponged
 
 
@@ -25,7 +26,7 @@ def test_publishing_outside_a_transaction_is_refused_and_writes_nothing():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_event_and_its_deliveries_share_the_fate_of_the_transaction(subscribed):
+def test_an_event_and_its_deliveries_commit_or_roll_back_with_the_transaction(subscribed):
     subscribed(ping, Pinged)
 
     def publish_and_fail():
@@ -54,7 +55,7 @@ def test_each_active_subscriber_is_owed_one_delivery(subscribed):
 
 
 @pytest.mark.parametrize("count", [1, 100, 1000])
-def test_publishing_takes_as_many_statements_however_many_events(subscribed, count):
+def test_publishing_takes_the_same_number_of_statements_for_any_number_of_events(subscribed, count):
     subscribed(ping, Pinged)
     with CaptureQueriesContext(connection) as queries:
         publish(*(Pinged(number=number) for number in range(count)))
@@ -63,7 +64,7 @@ def test_publishing_takes_as_many_statements_however_many_events(subscribed, cou
     assert list(Delivery.objects.order_by("id").values_list("event__data__number", flat=True)) == list(range(count))
 
 
-def test_a_row_holds_the_envelope_in_cloudevents_terms(db):
+def test_a_stored_event_has_the_attributes_of_cloudevents(db):
     event = Pinged(number=7, sequence=3, traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01")
     publish(event)
     row = Event.objects.get()
@@ -72,13 +73,13 @@ def test_a_row_holds_the_envelope_in_cloudevents_terms(db):
     assert row.data == {"number": 7}
 
 
-def test_an_event_of_a_wrong_type_is_refused_by_field(db):
+def test_an_event_with_a_value_of_the_wrong_type_is_refused_and_the_message_names_the_field(db):
     with pytest.raises(InvalidEvent, match="number"):
-        publish(Pinged(number="seven"))
+        publish(Pinged(number="seven"))  # type: ignore[arg-type]
     assert not Event.objects.exists()
 
 
-def test_what_a_handler_publishes_names_the_event_it_follows_from(subscribed, published):
+def test_an_event_published_by_a_handler_names_its_cause(subscribed, published):
     def answer(event):
         publish(Ponged(number=event.number))
 
@@ -91,13 +92,14 @@ def test_what_a_handler_publishes_names_the_event_it_follows_from(subscribed, pu
     assert (row.causation_id, row.correlation_id) == (first.id, first.id)
 
 
-def test_a_batch_handler_must_say_which_event_it_follows_from(db):
+def test_a_batch_handler_must_name_the_cause_of_each_event(db):
     batch = [Pinged(number=1), Pinged(number=2)]
     with handling(batch):
         with pytest.raises(CauseMissing, match=r"Ponged\(\.\.\., cause="):
             publish(Ponged(number=1))
         publish(*(Ponged(number=event.number, cause=event) for event in batch))
-    assert sorted(Event.objects.values_list("causation_id", flat=True)) == [event.id for event in batch]
+    causes = Event.objects.order_by("causation_id").values_list("causation_id", flat=True)
+    assert list(causes) == [event.id for event in batch]
 
 
 def test_a_scheduled_event_is_due_later(subscribed):

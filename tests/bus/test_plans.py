@@ -1,10 +1,11 @@
-"""The hot statements have one good plan, and get it also while the planner takes the table of deliveries for empty."""
+"""The hot statements get their one good plan, also while the planner thinks that the table of deliveries is empty."""
 
 import pytest
 from django.db import connection, transaction
 
-from project.bus import claims, endings, relay
-from project.bus.outbox import publish
+from project.bus import publish
+from project.bus.backends import postgresql
+from project.bus.models import Delivery
 from tests.bus.events import Pinged
 
 pytestmark = [
@@ -12,13 +13,17 @@ pytestmark = [
     pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's plans do not depend on statistics"),
 ]
 
+#: The names of the partial indexes of both kinds of claim, and of the unique one.
+FRESH, RETRIED = (index.name for index in Delivery._meta.indexes[:2])
+ONCE = Delivery._meta.constraints[0].name
+
 
 def ping(event): ...
 
 
-@pytest.fixture(params=[0, 100_000], ids=["taken for empty", "taken for large"])
+@pytest.fixture(params=[0, 100_000], ids=["thought empty", "thought large"])
 def deliveries(request, subscribed):
-    """A table with some rows, of which the planner holds something else."""
+    """A table with 4,000 rows, while the planner thinks that it has another number."""
     subscribed(ping, Pinged)
     with transaction.atomic():
         publish(*(Pinged(number=number) for number in range(4000)))
@@ -38,32 +43,32 @@ def plan(statement, *parameters):
     ("statement", "parameters", "ways"),
     [
         (
-            claims._CLAIM_POSTGRESQL,
+            postgresql._CLAIM_FRESH,
             ("off", "bus.ping", 0.0, "bus.ping", False, 1000, 2.0, "bus.ping"),
-            {"delivery_fresh", "Tid Scan on bus_delivery"},
+            {FRESH, "Tid Scan on bus_delivery"},
         ),
-        (claims._PROBE_POSTGRESQL, ("bus.ping", 0.0), {"delivery_tried"}),
-        (relay._PROBE_POSTGRESQL, ("[]",), {"delivery_fresh", "delivery_tried"}),
+        (postgresql._FIRST_RETRY, ("bus.ping", 0.0), {RETRIED}),
+        (postgresql._HANDLER_HEADS, ("[]",), {FRESH, RETRIED}),
         (
-            endings._FINISH_POSTGRESQL,
+            postgresql._ACK,
             (list(range(1000)), ["(0,1)"] * 1000, 1, "worker"),
             {"Tid Scan on bus_delivery"},
         ),
     ],
-    ids=["claim", "look for what was tried", "look of the relay", "finish"],
+    ids=["claim", "first retry", "poll of the relay", "ack"],
 )
-def test_a_hot_statement_finds_deliveries_by_their_index_or_place(deliveries, statement, parameters, ways):
+def test_a_hot_statement_finds_deliveries_by_their_partial_index_or_place(deliveries, statement, parameters, ways):
     found = plan(statement, *parameters)
     assert "Seq Scan on bus_delivery" not in found, found
-    assert "delivery_once" not in found, found
+    assert ONCE not in found, found
     assert "bus_delivery_pkey" not in found, found
     assert all(way in found for way in ways), found
 
 
-def test_the_index_that_sees_to_uniqueness_is_no_way_to_a_handlers_deliveries(deliveries):
+def test_the_unique_index_is_never_used_to_find_a_handlers_deliveries(deliveries):
     with connection.cursor() as cursor:
-        cursor.execute("DROP INDEX delivery_fresh, delivery_tried")
+        cursor.execute(f"DROP INDEX {FRESH}, {RETRIED}")
         cursor.execute("SET LOCAL enable_seqscan = off")
-    assert "delivery_once" not in plan(
+    assert ONCE not in plan(
         "SELECT id FROM bus_delivery WHERE handler = 'bus.ping' AND attempts = 0 ORDER BY due_at, id"
     )

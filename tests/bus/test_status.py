@@ -1,4 +1,4 @@
-"""bus_status and the story of a chain of events."""
+"""`manage.py bus status`, and the trace of a chain of events."""
 
 import json
 from datetime import timedelta
@@ -8,17 +8,20 @@ from uuid import uuid4
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db.models.functions import Now
 from django.utils.dateparse import parse_datetime
 
-from project.bus.consumer import PermanentError, answer_bell
-from project.bus.outbox import publish
-from project.bus.status import bus_status, story
+from project.bus import PermanentError, publish
+from project.bus.models import Receipt, Subscription
+from project.bus.operator.trace import trace_events
+from project.bus.worker.consumer import answer_bell
 from tests.bus.events import Pinged, Ponged
+from tests.bus.helpers import bus
 
 
 @pytest.fixture
 def mixed(subscribed):
-    """One event each that is done, dead, retrying, due and scheduled."""
+    """One event in each state: done, dead, retrying, due and scheduled."""
 
     def answer(event):
         if event.number == 1:
@@ -32,52 +35,57 @@ def mixed(subscribed):
     publish(events[4], delay=timedelta(hours=1))
     publish(*events[:3])
     answer_bell(handler)
-    while bus_status()["deliveries"]["done"] < 1:
+    while not Receipt.objects.exists():
         answer_bell(handler)
     publish(events[3])
     return events
 
 
-def test_bus_status_counts_what_is_done_scheduled_unsettled_and_dead(mixed, capsys):
-    call_command("bus_status", "--json")
-    status = json.loads(capsys.readouterr().out)
+def test_status_counts_by_state(mixed):
+    status = json.loads(bus("status", "--json"))
     assert status["events"] == {"total": 6, "scheduled": 1, "unsettled": 2}
     assert status["deliveries"] == {"done": 1, "retrying": 1, "waiting": 0, "dead": 1}
     assert status["oldest_unsettled_s"] >= 0
     assert set(status["queues"]) >= {"users", "orders", "inventory", "external"}
 
 
-def test_bus_status_says_when_the_broker_does_not_answer(mixed, capsys):
-    call_command("bus_status")
-    assert "broker does not answer" in capsys.readouterr().out
+def test_status_says_when_the_broker_does_not_answer(mixed):
+    assert "broker does not answer" in bus("status")
 
 
-def test_a_story_tells_what_became_of_each_event_of_a_chain(mixed):
-    done, dead, retrying, due, scheduled = (story(of=event.id) for event in mixed)
-    assert [told.type for told in done] == ["tests.pinged", "tests.ponged"]
+def test_status_names_handlers_that_are_paused_or_whose_circuit_is_open(mixed):
+    Subscription.objects.filter(handler="bus.answer").update(paused=True, open_until=Now() + timedelta(minutes=5))
+    lines = bus("status").splitlines()
+    assert [line for line in lines if "handlers paused" in line and " bus.answer " in line]
+    assert [line for line in lines if "handlers circuit_open" in line and " bus.answer until 20" in line]
+
+
+def test_a_trace_has_the_state_of_each_event_of_a_chain(mixed):
+    done, dead, retrying, due, scheduled = (trace_events(of=event.id) for event in mixed)
+    assert [event.type for event in done] == ["tests.pinged", "tests.ponged"]
     assert done[1].causation_id == mixed[0].id
-    states = [chain[0].handlings[0].state for chain in (done, dead, retrying, due, scheduled)]
+    states = [chain[0].handlers[0].state for chain in (done, dead, retrying, due, scheduled)]
     assert states == ["done", "dead", "retrying", "due", "scheduled"]
-    (failed,) = dead[0].handlings[0].failures
-    assert (failed.error, failed.attempt) == ("PermanentError: no", dead[0].handlings[0].attempts)
-    assert dead[0].handlings[0].due_at is None
-    assert retrying[0].handlings[0].attempts >= 2
-    assert story(of=uuid4()) == []
+    (failed,) = dead[0].handlers[0].failures
+    assert (failed.error, failed.attempt) == ("PermanentError: no", dead[0].handlers[0].attempts)
+    assert dead[0].handlers[0].due_at is None
+    assert retrying[0].handlers[0].attempts >= 2
+    assert trace_events(of=uuid4()) == []
 
 
-def test_trace_prints_the_tree_and_refuses_what_it_does_not_know(mixed, capsys):
+def test_trace_prints_the_tree_and_refuses_unknown_ids(mixed, capsys):
     call_command("trace", str(mixed[0].id))
     printed = capsys.readouterr().out.splitlines()
     assert "tests.pinged of 0" in printed[0]
     assert "bus.answer done, " in printed[1]
     assert "tests.ponged of 0" in printed[2]
-    with pytest.raises(CommandError, match="no event"):
+    with pytest.raises(CommandError, match="No event"):
         call_command("trace", str(uuid4()))
-    with pytest.raises(CommandError, match="is no id"):
+    with pytest.raises(CommandError, match="is not an id"):
         call_command("trace", "not-an-id", stderr=StringIO())
 
 
-def test_times_are_the_databases(mixed):
-    told = story(of=mixed[0].id)
-    assert told[0].time.tzinfo is not None
-    assert parse_datetime(told[0].time.isoformat()) == told[0].time
+def test_times_are_those_of_the_database(mixed):
+    event = trace_events(of=mixed[0].id)[0]
+    assert event.time.tzinfo is not None
+    assert parse_datetime(event.time.isoformat()) == event.time

@@ -10,7 +10,7 @@ def rows() -> set[tuple[str, str, str]]:
     return set(Subscription.objects.filter(active=True).values_list("event_type", "handler", "queue"))
 
 
-def test_every_handler_of_the_code_is_subscribed_after_migrate(db):
+def test_migrate_subscribes_every_handler_of_the_code(db):
     declared = {
         (event_type.wire_name, handler.name, handler.queue)
         for handler in handlers.values()
@@ -22,11 +22,11 @@ def test_every_handler_of_the_code_is_subscribed_after_migrate(db):
     assert ("users.user_created", "users.email_welcome", "external") in declared
 
 
-def test_migrate_adds_and_wakes_and_takes_nothing_away(transactional_db):
+def test_migrate_adds_and_reactivates_subscriptions_and_removes_none(transactional_db):
     before = rows()
     Subscription.objects.filter(handler="inventory.reserve_stock").delete()
     Subscription.objects.filter(handler="inventory.release_stock").update(active=False, paused=True)
     Subscription.objects.create(event_type="tests.pinged", handler="another.release", queue="another")
     call_command("migrate", verbosity=0)
     assert rows() == {*before, ("tests.pinged", "another.release", "another")}
-    assert Subscription.objects.get(handler="inventory.release_stock").paused, "resuming is a person's decision"
+    assert Subscription.objects.get(handler="inventory.release_stock").paused, "only a person resumes a handler"

@@ -1,4 +1,4 @@
-"""The project behind a web server that speaks ASGI."""
+"""The project on an ASGI server."""
 
 import httpx
 import pytest
@@ -12,8 +12,8 @@ SESSIONS = """
 """
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no sessions to run out of")
-def test_an_asgi_server_leaves_no_session_open_behind_a_request(system: System) -> None:
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no server sessions")
+def test_an_asgi_server_closes_the_database_session_of_each_request(system: System) -> None:
     address = system.web("project.asgi", "--worker-class", "asgi")
     for _ in range(20):
         httpx.get(f"{address}/api/v1/products/").raise_for_status()

@@ -1,4 +1,4 @@
-"""The event bus over HTTP: what happened, what is owed, what died and why, and trying it again."""
+"""The REST API of the bus: events, deliveries, dead letters and retries."""
 
 from uuid import uuid4
 
@@ -6,12 +6,11 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from project.bus.consumer import PermanentError
+from project.bus import PermanentError, publish
 from project.bus.models import Delivery, Receipt
-from project.bus.outbox import publish
 from project.events import OrderConfirmed, OrderPlaced
 from tests.api.clients import assert_problem, client_of, new_user
-from tests.bus.hands import written_down
+from tests.bus.helpers import last_audit_entry
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -22,13 +21,13 @@ DELIVERIES = "/api/v1/deliveries/"
 @pytest.fixture
 def operator(db):
     client = client_of(new_user(is_staff=True, is_superuser=True))
-    # What the new account owes is not what the tests are about.
+    # Creating the account publishes an event, whose deliveries the tests do not count.
     Delivery.objects.all().delete()
     return client
 
 
 def confirmed(number=1, **fields):
-    """So many events, published."""
+    """Publish the given number of events."""
     events = [OrderConfirmed(order_id=uuid4(), customer_id=uuid4(), sequence=2, **fields) for _ in range(number)]
     with transaction.atomic():
         publish(*events)
@@ -41,7 +40,7 @@ def rows(client, address, **query):
     return response.json()["results"]
 
 
-def test_events_are_listed_newest_first_with_what_they_carry(operator):
+def test_events_are_listed_newest_first_with_all_their_fields(operator):
     first, second = confirmed(2)
     listed = rows(operator, EVENTS)[:2]
     assert [row["id"] for row in listed] == [str(second.id), str(first.id)]
@@ -69,9 +68,9 @@ def test_events_are_filtered_by_type_subject_and_chain(operator):
     assert rows(operator, EVENTS, type="orders.order_placed") == []
 
 
-def test_an_event_shows_what_became_of_it_at_each_handler(operator, subscribed, drain):
+def test_an_event_shows_its_state_at_each_handler(operator, subscribed, drain):
     def fails(event: OrderConfirmed) -> None:
-        raise PermanentError("no such thing")
+        raise PermanentError("unknown product")
 
     def works(event: OrderConfirmed) -> None: ...
 
@@ -83,7 +82,7 @@ def test_an_event_shows_what_became_of_it_at_each_handler(operator, subscribed, 
     states = {row["handler"]: (row["state"], row["attempts"]) for row in shown["deliveries"]}
     assert states["console.fails"] == ("dead", 1)
     assert states["console.works"] == ("done", 1)
-    assert all(row["event_id"] == str(event.id) and row["ended_at"] for row in shown["deliveries"])
+    assert all(row["event_id"] == str(event.id) and row["settled_at"] for row in shown["deliveries"])
 
 
 def test_deliveries_are_filtered_by_state_handler_and_event(operator):
@@ -102,14 +101,14 @@ def test_deliveries_are_filtered_by_state_handler_and_event(operator):
     assert rows(operator, DELIVERIES, handler="nobody") == []
 
 
-# On PostgreSQL time stands still within a transaction, and what is owed from now on would not be due in this test's.
+# On PostgreSQL now() does not advance in a transaction, so a delivery that is due now would not become due in it.
 @pytest.mark.django_db(transaction=True)
-def test_a_dead_letter_shows_its_tracebacks_is_tried_again_and_is_then_shown_as_done(operator, subscribed, drain):
+def test_a_dead_letter_shows_its_traceback_and_is_done_after_a_retry(operator, subscribed, drain):
     broken = [True]
 
     def repaired_later(event: OrderConfirmed) -> None:
         if broken:
-            raise PermanentError("the shelf is missing")
+            raise PermanentError("the product is missing")
 
     subscribed(repaired_later, OrderConfirmed)
     (event,) = confirmed()
@@ -121,7 +120,7 @@ def test_a_dead_letter_shows_its_tracebacks_is_tried_again_and_is_then_shown_as_
         str(event.order_id),
     )
     (failure,) = operator.get(f"{DELIVERIES}{dead['id']}/").json()["failures"]
-    assert "the shelf is missing" in failure["traceback"]
+    assert "the product is missing" in failure["traceback"]
     assert failure["attempt"] == 1
 
     broken.clear()
@@ -129,13 +128,13 @@ def test_a_dead_letter_shows_its_tracebacks_is_tried_again_and_is_then_shown_as_
     assert answer.status_code == 200
     assert answer.json() == {"retried": 1, "left_alone": 1}
     actor = User.objects.get(is_superuser=True).pk
-    assert written_down() == (str(actor), "retry", {"ids": [dead["id"], 10**15]}, {"deliveries": 1})
-    again = operator.get(f"{DELIVERIES}{dead['id']}/").json()
-    assert (again["state"], again["attempts"], again["ended_at"]) == ("due", 0, None)
+    assert last_audit_entry() == (str(actor), "retry", {"ids": [dead["id"], 10**15]}, {"deliveries": 1})
+    retried = operator.get(f"{DELIVERIES}{dead['id']}/").json()
+    assert (retried["state"], retried["attempts"], retried["settled_at"]) == ("due", 0, None)
     drain()
     done = operator.get(f"{DELIVERIES}{dead['id']}/").json()
     assert (done["state"], done["due_at"], len(done["failures"])) == ("done", None, 1)
-    assert done["ended_at"]
+    assert done["settled_at"]
     assert Receipt.objects.get(pk=dead["id"]).outcome == "done"
     assert operator.post(f"{DELIVERIES}retry/", {"ids": [dead["id"]]}).json() == {"retried": 0, "left_alone": 1}
 
@@ -155,14 +154,14 @@ def test_a_dead_letter_shows_its_tracebacks_is_tried_again_and_is_then_shown_as_
         ({"ids": [1], "all": True}, "all"),
     ],
 )
-def test_a_wrong_request_to_retry_is_refused_by_name(operator, body, field):
+def test_an_invalid_retry_names_its_field_and_retries_nothing(operator, body, field):
     confirmed()
     Delivery.objects.update(attempts=8, dead_at="2026-01-01T00:00:00Z")
     assert_problem(operator.post(f"{DELIVERIES}retry/", body), 400, field)
     assert not Delivery.objects.filter(dead_at=None).exists()
 
 
-def test_ids_that_are_not_there_are_404s(operator):
+def test_unknown_ids_are_404s(operator):
     assert_problem(operator.get(f"{EVENTS}{uuid4()}/"), 404)
     assert_problem(operator.get(f"{DELIVERIES}1000000000000/"), 404)
     assert_problem(operator.get(f"{DELIVERIES}{10**40}/"), 404)
@@ -172,17 +171,17 @@ def test_ids_that_are_not_there_are_404s(operator):
 @pytest.mark.parametrize(
     "address", [EVENTS, DELIVERIES, f"{DELIVERIES}?state=due", f"{EVENTS}?type={OrderPlaced.wire_name}"]
 )
-def test_a_list_takes_two_queries_however_long_it_is(operator, address):
+def test_a_list_takes_two_queries_for_any_number_of_rows(operator, address):
     counts = []
     for number in (1, 30):
         confirmed(number)
         with CaptureQueriesContext(connection) as captured:
             assert operator.get(address).status_code == 200
         counts.append(len(captured))
-    assert counts == [2, 2], "the user, the rows"
+    assert counts == [2, 2], "one for the user, one for the rows"
 
 
-def test_one_event_and_one_delivery_take_a_fixed_number_of_queries(operator):
+def test_an_event_and_a_delivery_take_a_fixed_number_of_queries(operator):
     (event,) = confirmed()
     delivery = Delivery.objects.filter(event_id=event.id)[0]
     for address, queries in ((f"{EVENTS}{event.id}/", 4), (f"{DELIVERIES}{delivery.pk}/", 3)):
@@ -191,7 +190,7 @@ def test_one_event_and_one_delivery_take_a_fixed_number_of_queries(operator):
         assert len(captured) == queries
 
 
-def test_pages_miss_nothing_and_repeat_nothing(operator):
+def test_the_pages_of_a_list_have_each_row_once(operator):
     confirmed(7)
     for address in (EVENTS, DELIVERIES):
         everything, page, pages = rows(operator, address), f"{address}?page_size=3", []

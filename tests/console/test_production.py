@@ -1,17 +1,19 @@
-"""Processes without DEBUG: what they serve, and on which settings they do not start."""
+"""Processes without DEBUG: what they serve, and the unsafe settings with which they do not start."""
 
 import re
 import sys
 
 import httpx
 import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 
 from project.settings import DEFAULT_SECRET_KEY
 from tests.system import System
 
 
-def test_without_debug_the_styles_of_a_page_are_served_and_its_cookies_travel_over_https_only(system: System) -> None:
-    system.environment |= {"DEBUG": "0", "SECRET_KEY": "a key of this test and of nobody else, long enough for it"}
+def test_without_debug_static_files_are_served_and_cookies_are_secure(system: System) -> None:
+    system.environment |= {"DEBUG": "0", "SECRET_KEY": "a key that only this test uses, and that is long enough"}
     address = system.web()
     page = httpx.get(f"{address}/admin/login/")
     styles = re.findall(r'<link href="([^"]+\.css)"', page.text)
@@ -22,25 +24,37 @@ def test_without_debug_the_styles_of_a_page_are_served_and_its_cookies_travel_ov
     assert [cookie for cookie in cookies if "Secure" not in cookie.split("; ")] == []
 
 
-def ended(system: System, *command: str, **environment: str) -> tuple[int, str]:
-    """How a process without DEBUG ends, and what it says; one that does not end is a failure."""
+def run_without_debug(system: System, *command: str, **environment: str) -> tuple[int, str]:
+    """Run a command without DEBUG, within 60 seconds; return its exit code and what it printed."""
     process = system.start("refused", sys.executable, "-m", *command, **{"DEBUG": "0", **environment})
     return process.wait(timeout=60), system.log("refused").read_text()
 
 
 @pytest.mark.parametrize("application", ["project.wsgi", "project.asgi"])
-def test_a_web_server_does_not_start_with_the_key_that_everybody_knows(system: System, application: str) -> None:
-    code, said = ended(system, "gunicorn", "--check-config", application, SECRET_KEY=DEFAULT_SECRET_KEY)
+def test_a_web_server_does_not_start_with_the_default_secret_key(system: System, application: str) -> None:
+    code, said = run_without_debug(system, "gunicorn", "--check-config", application, SECRET_KEY=DEFAULT_SECRET_KEY)
     assert code != 0
     assert "SECRET_KEY is the default, which everybody knows" in said
 
 
-def test_a_worker_does_not_start_with_the_password_of_rabbitmqs_guest(system: System) -> None:
-    code, said = ended(
+def test_a_worker_does_not_start_with_the_guest_password_of_rabbitmq(system: System) -> None:
+    code, said = run_without_debug(
         system,
         *("celery", "-A", "project", "worker", "-Q", "orders"),
         BROKER_URL="amqp://guest:guest@127.0.0.1:1//",
-        SECRET_KEY="a key of this test and of nobody else, long enough for it",
+        SECRET_KEY="a key that only this test uses, and that is long enough",
     )
     assert code != 0
     assert "BROKER_URL uses RabbitMQ's guest password" in said
+
+
+def test_system_checks_of_deployments_name_unsafe_settings_and_their_remedies(settings) -> None:
+    settings.DEBUG, settings.SECRET_KEY = False, DEFAULT_SECRET_KEY
+    settings.BROKER_URL = "amqp://10.0.0.7//"
+    call_command("check")
+    with pytest.raises(SystemCheckError) as refusal:
+        call_command("check", "--deploy", "--tag", "production")
+    for part in ("orderly.E001", "50 random characters", "orderly.E002", "Create a user in RabbitMQ", "DEBUG=1"):
+        assert part in str(refusal.value)
+    settings.DEBUG = True
+    call_command("check", "--deploy", "--tag", "production")

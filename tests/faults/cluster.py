@@ -1,10 +1,9 @@
-"""The whole system in processes of its own, every connection of it through a proxy, and every process at one's mercy.
+"""The whole system in processes of its own, with a proxy in front of every server.
 
-Web, two relays, two workers per queue, on a PostgreSQL, a broker and a mail server that are its own.
+A web server, two relays and two workers per queue, on a PostgreSQL, a broker and a mail server of their own.
 """
 
 import random
-import subprocess
 import sys
 import threading
 import time
@@ -17,25 +16,25 @@ from uuid import UUID
 import psutil
 import psycopg
 
-from tests.console.leftovers import lives
-from tests.faults import armed, own
-from tests.faults.brokers import QUEUES, Broker, Rabbit, Redis
+from tests.console.leftovers import is_alive
+from tests.faults import fault_events, fault_points
+from tests.faults.brokers import QUEUES, Broker, RabbitMQ, Redis
 from tests.faults.mail import MailServer
 from tests.faults.postgres import DATABASE, Postgres
 from tests.faults.proxy import Proxy
 from tests.system import System, eventually
 
-#: The first two units of every product are there for every order; of SCARCE there are few, so some are rejected.
+#: There is enough of every product for all orders, but little of SCARCE, so some orders are rejected.
 PRODUCTS = tuple(f"P{number}" for number in range(8))
 SCARCE = "SCARCE"
-#: Everybody wants this one at the same moment, and there is not enough of it.
+#: Many customers order this one at the same moment, and there is not enough of it.
 HOT, HOT_UNITS = "HOT", 30
 
-#: Seconds for which a statement of the runner's own is tried again while the database is away.
-DATABASE_AWAY = 30.0
+#: How long the runner repeats a statement of its own while the database is away.
+DATABASE_RETRY_S = 30.0
 
-#: Owed by handlers of ours within the database, and due: what a healed system drains. Mail has a figure of its own.
-UNSETTLED = """
+#: Due deliveries of handlers within the database, which a healthy system drains. Mails are counted apart.
+COUNT_UNSETTLED = """
     SELECT count(*) FROM bus_delivery d JOIN bus_event e ON e.id = d.event_id
     WHERE d.dead_at IS NULL AND (d.attempts > 0 OR d.due_at <= now()) AND split_part(d.handler, '.', 1) <> 'faults'
         AND (d.handler LIKE %s) AND e.time <= %s
@@ -43,65 +42,67 @@ UNSETTLED = """
 
 
 class Cluster(System):
-    """The system, and what can be done to it."""
+    """The system, with means to break it."""
 
-    def __init__(self, directory: Path, *, broker: str, fsync: bool, hurry: bool) -> None:
-        self.hurry = hurry
+    def __init__(self, directory: Path, *, broker: str, fsync: bool, shortened: bool) -> None:
+        self.is_shortened = shortened
         self.postgres = Postgres(directory, fsync=fsync)
         self.database_proxy = Proxy(to=lambda: self.postgres.socket)
         database = f"postgres://postgres@127.0.0.1:{self.database_proxy.port}/{DATABASE}"
         super().__init__(directory, database=database)
-        self.broker: Broker = {"redis": Redis, "rabbitmq": Rabbit}[broker](directory)
+        self.broker: Broker = {"redis": Redis, "rabbitmq": RabbitMQ}[broker](directory)
         self.broker_proxy = Proxy(to=lambda: self.broker.address)
         self.cache = Redis(directory, name="cache")
         self.cache_proxy = Proxy(to=lambda: self.cache.address)
         self.mail = MailServer()
-        self.points = directory / "points"
-        self.points.mkdir()
+        self.fault_directory = directory / "points"
+        self.fault_directory.mkdir()
         self.environment |= {
             "BROKER_URL": self.broker.url(port=self.broker_proxy.port),
             "CACHE_URL": self.cache.url(port=self.cache_proxy.port),
             "EMAIL_URL": f"smtp://127.0.0.1:{self.mail.port}",
-            "FAULT_DIR": str(self.points),
-            "TMPDIR": str(directory),  # a worker that is killed leaves its temporary directory behind
+            "FAULT_DIR": str(self.fault_directory),
+            "TMPDIR": str(directory),  # a killed worker leaves its temporary directory behind
         }
-        #: The port of the web server that new requests go to, by a proxy that stays while servers come and go.
+        #: The port of the web server that gets new requests, through a proxy that outlives it.
         self.web_port = 0
         self.web_proxy = Proxy(to=lambda: ("127.0.0.1", self.web_port))
         self.random = random.Random(0)
-        #: Handlers of the test's own that have dead letters on purpose.
-        self.dead_expected: list[str] = []
-        #: What its own handlers were given, and how often each event must have had its effect: once, or never.
-        self.owed: dict[UUID, int] = {}
+        #: Handlers of the tests with dead letters on purpose.
+        self.expected_dead_handlers: list[str] = []
+        #: How often each event of the runner must take effect: 1 or 0.
+        self.expected_effects: dict[UUID, int] = {}
         self._supervision = threading.Lock()
 
     def stop_broker(self) -> None:
-        """Have the broker be gone for everyone, with all connections."""
+        """Stop the broker and close all connections to it."""
         self.broker_proxy.refuse(True)
         self.broker.stop()
 
     def start_broker(self) -> None:
-        """Have it back; Redis comes back empty."""
+        """Start the broker; Redis is empty then."""
         self.broker.start()
         self.broker_proxy.refuse(False)
 
     @property
     def url(self) -> str:
-        """Where the web server answers."""
+        """The URL of the web server."""
         return f"http://127.0.0.1:{self.web_proxy.port}"
 
     def set_up(self) -> None:
         """Make the tables and the stock, and start everything."""
-        self.succeeds("migrate", "--verbosity", "0")
-        own.set_up(self)
-        self.succeeds("shell", "-c", "from inventory import operations as o; o.add_location(code='MAIN', name='Main')")
+        self.manage_successfully("migrate", "--verbosity", "0")
+        fault_events.set_up(self)
+        self.manage_successfully(
+            "shell", "-c", "from inventory import operations as o; o.add_location(code='MAIN', name='Main')"
+        )
         stock = self.directory / "stock.csv"
         rows = [f"{sku},MAIN,1000000,first,{sku},2.50" for sku in PRODUCTS] + [
             f"{SCARCE},MAIN,40,first,Scarce,9.00",
             f"{HOT},MAIN,{HOT_UNITS},first,Hot,3.00",
         ]
         stock.write_text("\n".join(["sku,location,quantity,reason,name,price", *rows]) + "\n")
-        self.succeeds("import_stock", str(stock))
+        self.manage_successfully("import_stock", str(stock))
         for name in ("web", "relay1", "relay2"):
             self.start_named(name)
         self.start_workers(*self.workers())
@@ -114,7 +115,7 @@ class Cluster(System):
     # Processes, each under the name of its log.
 
     def start_named(self, name: str, *, wait: bool = True, **environment: str) -> None:
-        """Start the process of a name, with fault points: web, relay1, orders2. New requests go to a new web server."""
+        """Start a process with fault points by its name: web, relay1, orders2. A new web server gets new requests."""
         if name == "web":
             self.web_port = int(self.web("tests.faults.web", "--log-level", "warning").rpartition(":")[2])
         elif name.startswith("relay"):
@@ -124,82 +125,75 @@ class Cluster(System):
             self.worker(name[:-1], *points, name=name, wait=wait, **environment)
 
     def start_workers(self, *names: str, **environment: str) -> None:
-        """Start workers at once, and wait until all are ready."""
+        """Start workers concurrently, and wait until all are ready."""
         for name in names:
             self.start_named(name, wait=False, **environment)
         for name in names:
             self.wait_for_worker(name)
 
     def restart_dead(self) -> None:
-        """Start again what has ended, as whoever supervises the processes would."""
-        with self._supervision:  # a fault beside others waits until it is drained too
+        """Restart processes that have ended, as a supervisor does."""
+        with self._supervision:  # a concurrent fault waits for its recovery, too
             for name, process in list(self.processes.items()):
-                # One that was ended on purpose meanwhile, in another thread, is not in its place any more.
+                # Another thread may have ended it on purpose and removed it.
                 if process.poll() is not None and self.processes.get(name) is process:
                     del self.processes[name]
                     self.start_named(name)
 
-    def terminate(self, *names: str) -> dict[str, subprocess.Popen[bytes]]:
-        """End processes by SIGTERM, as a deployment does, and wait for them; gives those that ended."""
-        ended = {name: self.processes.pop(name) for name in names}  # at once, so that nobody starts them again
-        for process in ended.values():
-            process.terminate()
-        for process in ended.values():
-            process.wait(timeout=30)
-        return ended
-
-    def main(self, name: str) -> psutil.Process:
+    def main_process(self, name: str) -> psutil.Process:
         """The main process of a name."""
         return psutil.Process(self.processes[name].pid)
 
-    def child(self, name: str) -> psutil.Process:
-        """A worker's child, which runs the handlers."""
+    def pool_process(self, name: str) -> psutil.Process:
+        """The pool process of a worker, which runs the handlers."""
         found: list[psutil.Process] = eventually(
             lambda: [
                 child
-                for child in self.main(name).children()
-                if lives(child) and _name_of(child) not in ("", "resource_tracker")
+                for child in self.main_process(name).children()
+                if is_alive(child) and _name_of(child) not in ("", "resource_tracker")
             ],
             within=30,
-            what=f"{name} has a child",
+            what=f"{name} has a pool process",
         )
         return found[0]
 
     def workers(self, *queues: str) -> list[str]:
-        """The names of the workers of queues, or of all."""
+        """The names of the workers of these queues, or of all."""
         return [f"{queue}{number}" for queue in queues or QUEUES for number in (1, 2)]
 
-    def last(self, seconds: float) -> None:
-        """Let what is broken stay so for a while; a tenth of that in a hurry."""
-        time.sleep(seconds / 10 if self.hurry else seconds)
+    def hold(self, seconds: float) -> None:
+        """Let a fault last; a tenth of the time in a shortened run."""
+        time.sleep(seconds / 10 if self.is_shortened else seconds)
 
-    # The fault points of workers and web.
+    # The fault points of workers and web server.
 
-    def arm(self, point: str, **order: Any) -> None:
-        """Have the next process that gets to a point do something; tests/faults/armed.py has the orders."""
-        armed.arm(self.points, point, **order)
+    def arm_fault_point(self, point: str, **order: Any) -> None:
+        """Have the next process that reaches a point do something, as tests/faults/fault_points.py describes."""
+        fault_points.arm(self.fault_directory, point, **order)
 
-    def fired(self, point: str) -> int:
-        """Wait until some process got to an armed point; its pid."""
+    def wait_for_fault_point(self, point: str) -> int:
+        """Wait until a process reached an armed point; its pid."""
         pids: list[int] = eventually(
-            lambda: armed.fired(self.points, point), within=20, what=f"a process got to the point {point!r}"
+            lambda: fault_points.fired(self.fault_directory, point),
+            within=20,
+            what=f"a process reaches the point {point!r}",
         )
         return pids[0]
 
-    # Commands and the database, past the proxies.
+    # Commands and the database, without the proxies.
 
-    def succeeds(self, *arguments: str) -> str:
+    def manage_successfully(self, *arguments: str) -> str:
         """Run a management command that must succeed; what it printed."""
         done = self.manage(*arguments)
         assert done.returncode == 0, f"manage.py {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done.stdout
 
     def sql(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Rows of the database, asked past the proxy and past the product.
+        """Rows of the database, without the proxy and without the code of the project.
 
-        It is asked again while a fault keeps it away: every statement of the runner may be repeated.
+        The statement is repeated while a fault keeps the database away, so it must be safe to repeat.
         """
-        deadline = time.monotonic() + DATABASE_AWAY
+        deadline = time.monotonic() + DATABASE_RETRY_S
         while True:
             try:
                 return self.postgres.sql(query, *parameters)
@@ -212,29 +206,23 @@ class Cluster(System):
         """The database's time."""
         return self.sql("SELECT clock_timestamp()")[0][0]
 
-    def unsettled(self, *, until: Any = None, external: bool = False) -> int:
-        """How many deliveries of the services, or those that are mails, are due or being tried.
+    def unsettled_deliveries(self, *, until: Any = None, external: bool = False) -> int:
+        """How many deliveries of the services, or how many mails, are due or being retried.
 
         Args:
-            until: of events published by then; all by default.
+            until: count only events published by then.
         """
         pattern = "users.email%" if external else "%"
         rows = self.sql(
-            UNSETTLED + ("" if external else " AND d.handler NOT LIKE 'users.email%%'"), pattern, until or self.now()
+            COUNT_UNSETTLED + ("" if external else " AND d.handler NOT LIKE 'users.email%%'"),
+            pattern,
+            until or self.now(),
         )
         return int(rows[0][0])
 
-    def tails(self) -> str:
-        """The last lines of every process's log, for whoever looks into a failure."""
-        logs = sorted(self.directory.glob("*.log"))
-        return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-1500:]}" for log in logs)
-
-    # The end.
-
     def close(self) -> None:
-        """End everything and leave nothing."""
-        for name in list(self.processes):
-            self.kill(name)
+        """Stop everything and delete the database."""
+        self.kill_all()
         self.clients.close()
         self.mail.close()
         self.broker.close()
@@ -247,25 +235,25 @@ class Cluster(System):
 
 
 @contextmanager
-def cluster(directory: Path, *, broker: str, fsync: bool = True, hurry: bool = False) -> Iterator[Cluster]:
-    """A cluster that runs, and is gone at the end.
+def cluster(directory: Path, *, broker: str, fsync: bool = True, shortened: bool = False) -> Iterator[Cluster]:
+    """A running cluster until the end of the block.
 
     Args:
         fsync: whether its PostgreSQL waits for the disk.
-        hurry: whether what lasts for its own sake, such as a broker's absence, may be cut short; and slowness is no
-            finding, as other tests run beside it.
+        shortened: whether faults that are about a duration may be cut short, and slow recoveries pass, because other
+            tests run at the same time.
     """
     with ExitStack() as stack:
-        started = Cluster(directory, broker=broker, fsync=fsync, hurry=hurry)
+        started = Cluster(directory, broker=broker, fsync=fsync, shortened=shortened)
         stack.callback(started.close)
         started.set_up()
         yield started
 
 
-def alive(pid: int) -> bool:
-    """Whether a process is there, and not only its number."""
+def is_pid_alive(pid: int) -> bool:
+    """Whether the process of this number still runs."""
     with suppress(psutil.NoSuchProcess):
-        return lives(psutil.Process(pid))
+        return is_alive(psutil.Process(pid))
     return False
 
 

@@ -1,6 +1,6 @@
-"""python -m tests.faults.fuzz: mutate bells by the hundred thousand and send them to workers that go on working.
+"""python -m tests.faults.fuzz: send a hundred thousand mutated bells to workers, which must keep working.
 
-Meanwhile orders are placed over HTTP, and each must be settled once.
+Meanwhile a client places orders over HTTP, and each must be settled once.
 """
 
 import argparse
@@ -16,15 +16,15 @@ import amqp
 from rich.console import Console
 
 from tests.faults import hostile
-from tests.faults.brokers import Rabbit, Redis
+from tests.faults.brokers import RabbitMQ, Redis
+from tests.faults.client_history import Client
 from tests.faults.cluster import cluster
-from tests.faults.journal import Client
 from tests.faults.verdict import judge
 from tests.system import eventually
 
-#: Messages that are sent before it is looked whether the workers keep up, and orders that are placed meanwhile.
-CHUNK, NEIGHBOURS = 1_000, 4
-INTERESTING = [
+#: Messages between two checks that the workers keep up, and orders placed meanwhile.
+MESSAGES_PER_ROUND, ORDERS_PER_ROUND = 1_000, 4
+FRAGMENTS = [
     b"null",
     b"[]",
     b"{}",
@@ -40,8 +40,8 @@ INTERESTING = [
 ]
 
 
-def mutated(message: bytes, draw: random.Random) -> bytes:
-    """A message of which a few places are other: bits, bytes, numbers, and whole pieces."""
+def mutate(message: bytes, draw: random.Random) -> bytes:
+    """Change a few places of a message: bits, bytes, numbers and whole pieces."""
     data = bytearray(message)
     for _ in range(draw.randint(1, 4)):
         at = draw.randrange(len(data)) if data else 0
@@ -49,11 +49,11 @@ def mutated(message: bytes, draw: random.Random) -> bytes:
             case 0 if data:
                 data[at] ^= 1 << draw.randrange(8)
             case 1:
-                data[at:at] = draw.choice(INTERESTING)
+                data[at:at] = draw.choice(FRAGMENTS)
             case 2:
                 del data[at : at + draw.randint(1, 40)]
             case 3:
-                data[at : at + draw.randint(0, 20)] = draw.choice(INTERESTING)
+                data[at : at + draw.randint(0, 20)] = draw.choice(FRAGMENTS)
             case 4:
                 data[at:at] = data[at : at + draw.randint(1, 200)]
             case _:
@@ -62,13 +62,14 @@ def mutated(message: bytes, draw: random.Random) -> bytes:
     return bytes(data)
 
 
-def mutated_amqp(draw: random.Random) -> "amqp.Message":
-    """A bell for RabbitMQ of which the body, a header or a property is another."""
+def mutate_amqp(draw: random.Random) -> "amqp.Message":
+    """A bell for RabbitMQ with another body, header or property."""
     message = hostile.amqp_message(hostile.bell())
     odd: list[object] = ["", "x" * 300, -1, 2**40, 1.5, True, None, [], [None, [1]], {"a": {"b": []}}, b"\xff\x00"]
     match draw.randrange(4):
         case 0:
-            message.body = mutated(message.body, draw)
+            assert isinstance(message.body, bytes)
+            message.body = mutate(message.body, draw)
         case 1:
             headers = message.properties["application_headers"]
             headers[draw.choice(sorted(headers))] = draw.choice(odd)
@@ -82,10 +83,10 @@ def mutated_amqp(draw: random.Random) -> "amqp.Message":
 
 
 def main() -> int:
-    """Send, and tell whether the worker's main process is the same; 1 when it is not."""
+    """Send the messages and print what happened; 1 if a worker's main process changed or an order was lost."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.fuzz", description=__doc__)
     parser.add_argument("--messages", type=int, default=100_000, metavar="N", help="messages to send (100000)")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="draws the mutations (1)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed that draws the mutations (1)")
     parser.add_argument("--broker", choices=("redis", "rabbitmq"), default="redis")
     options = parser.parse_args()
     console, draw = Console(highlight=False), random.Random(options.seed)
@@ -95,52 +96,52 @@ def main() -> int:
         ExitStack() as stack,
     ):
         names = started.workers("inventory")
-        before = {name: (started.main(name), started.main(name).children()) for name in names}
+        before = {name: (started.main_process(name), started.main_process(name).children()) for name in names}
         send, waiting = _sender(started.broker, draw, stack)
-        neighbours = Client(started.url)
-        neighbours.start()
+        orders_client = Client(started.url)
+        orders_client.start()
         began = time.monotonic()
-        for first in range(0, options.messages, CHUNK):
-            neighbours.stay_logged_in()
-            neighbours.grant(NEIGHBOURS)
-            for _ in range(min(CHUNK, options.messages - first)):
+        for first in range(0, options.messages, MESSAGES_PER_ROUND):
+            orders_client.renew_tokens()
+            orders_client.grant(ORDERS_PER_ROUND)
+            for _ in range(min(MESSAGES_PER_ROUND, options.messages - first)):
                 send()
-            eventually(lambda: waiting() < CHUNK, within=120, what="the worker keeps up")
-        eventually(lambda: waiting() == 0, within=120, what="all of them are taken")
-        eventually(neighbours.quiet, within=60, what="the orders are placed")
-        eventually(lambda: not started.unsettled(), within=60, what="the orders are settled")
-        verdict = judge(started, neighbours.stop(), mails=False)
-        time.sleep(2)  # what is refused is written down once a second
+            eventually(lambda: waiting() < MESSAGES_PER_ROUND, within=120, what="the worker keeps up")
+        eventually(lambda: waiting() == 0, within=120, what="the queue is empty")
+        eventually(orders_client.is_idle, within=60, what="the orders are placed")
+        eventually(lambda: not started.unsettled_deliveries(), within=60, what="the orders are settled")
+        verdict = judge(started, orders_client.stop(), mails=False)
+        time.sleep(2)  # refused messages are recorded once a second
         counted, samples = started.sql(
             "SELECT coalesce(sum(count), 0), count(*) FILTER (WHERE sample <> '') FROM bus_refusedmessage"
         )[0]
         kept = all(
-            main.is_running() and started.main(name) == main and main.children() == children
+            main.is_running() and started.main_process(name) == main and main.children() == children
             for name, (main, children) in before.items()
         )
         seconds = time.monotonic() - began
     console.print(f"{options.messages:,} messages in {seconds:.0f} s, seed {options.seed}, on {options.broker}")
-    console.print(f"refused and counted: {counted:,}, samples kept: {samples}; the rest were bells")
+    console.print(f"refused and counted: {counted:,}, samples kept: {samples}; the rest were still bells")
     console.print("main processes and pools: " + ("the same" if kept else "NOT THE SAME"))
-    amiss = [*verdict.lost, *verdict.duplicated, *verdict.unexpected]
+    findings = [*verdict.lost, *verdict.duplicated, *verdict.unexpected]
     if verdict.acknowledged < verdict.attempted:
-        amiss.append(f"{verdict.attempted - verdict.acknowledged} orders were not taken")
+        findings.append(f"{verdict.attempted - verdict.acknowledged} orders were not accepted")
     console.print(
-        f"orders placed meanwhile: {verdict.acknowledged}, all settled once" if not amiss else f"AMISS: {amiss}"
+        f"orders placed meanwhile: {verdict.acknowledged}, each settled once" if not findings else f"WRONG: {findings}"
     )
-    return 0 if kept and counted and samples and not amiss else 1
+    return 0 if kept and counted and samples and not findings else 1
 
 
 def _sender(broker: object, draw: random.Random, stack: ExitStack) -> tuple[Callable[[], object], Callable[[], int]]:
     if isinstance(broker, Redis):
         client = broker.client
         return (
-            lambda: client.lpush("inventory", mutated(hostile.encoded(hostile.bell()), draw)),
+            lambda: client.lpush("inventory", mutate(hostile.encoded(hostile.bell()), draw)),
             lambda: int(client.llen("inventory")),
         )
-    assert isinstance(broker, Rabbit)
-    channel = stack.enter_context(hostile.channel_of(broker))
-    return lambda: channel.basic_publish(mutated_amqp(draw), routing_key="inventory"), lambda: broker.waiting(
+    assert isinstance(broker, RabbitMQ)
+    channel = stack.enter_context(hostile.open_channel(broker))
+    return lambda: channel.basic_publish(mutate_amqp(draw), routing_key="inventory"), lambda: broker.queue_length(
         "inventory"
     )
 

@@ -1,4 +1,4 @@
-"""Messages that are no bells: a corpus for each broker, and a way to put any message on a queue as it is."""
+"""Messages that are not bells: a corpus for each broker, and a way to put any message on a queue unchanged."""
 
 import base64
 import copy
@@ -13,18 +13,18 @@ from urllib.parse import urlsplit
 
 import amqp
 
-from tests.faults.brokers import Broker, Rabbit, Redis
+from tests.faults.brokers import Broker, RabbitMQ, Redis
 
 TASK = "inventory.reserve_stock"
-EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-HUGE = 50_000_000
+NO_CANVAS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+HUGE_BYTES = 50_000_000
 
 
 def bell() -> dict[str, Any]:
-    """A bell as Celery puts it on Redis; its body is not encoded yet."""
+    """A bell as Celery puts it on Redis, with a body that is not encoded yet."""
     identity = str(uuid.uuid4())
     return {
-        "body": [[], {}, dict(EMBED)],
+        "body": [[], {}, dict(NO_CANVAS)],
         "content-encoding": "utf-8",
         "content-type": "application/json",
         "headers": {
@@ -67,8 +67,8 @@ def encoded(message: Any) -> bytes:
     return json.dumps(message).encode()
 
 
-def _with(path: str, value: Any) -> dict[str, Any]:
-    """A bell of which one part is another; a value of Ellipsis takes it away."""
+def _bell_with(path: str, value: Any) -> dict[str, Any]:
+    """A bell with another value in one place; Ellipsis deletes the place."""
     message = copy.deepcopy(bell())
     *parents, last = path.split(".")
     place = message
@@ -81,8 +81,8 @@ def _with(path: str, value: Any) -> dict[str, Any]:
     return message
 
 
-#: What is wrong with a message of any broker: a part of the bell, and its value.
-PARTS: dict[str, tuple[str, Any]] = {
+#: What is wrong with a message of any broker: a place in the bell, and its value.
+BROKEN_PARTS: dict[str, tuple[str, Any]] = {
     "no headers": ("headers", {}),
     "no task": ("headers.task", ...),
     "the task is null": ("headers.task", None),
@@ -91,8 +91,8 @@ PARTS: dict[str, tuple[str, Any]] = {
     "the task is a number": ("headers.task", 7),
     "an unknown task": ("headers.task", "os.system"),
     "a task of Celery's own": ("headers.task", "celery.backend_cleanup"),
-    "a chord's unlocking": ("headers.task", "celery.chord_unlock"),
-    "a task named by 100 kB": ("headers.task", "x" * 100_000),
+    "the unlocking of a chord": ("headers.task", "celery.chord_unlock"),
+    "a task name of 100 kB": ("headers.task", "x" * 100_000),
     "no id": ("headers.id", ...),
     "the id is null": ("headers.id", None),
     "the id is a mapping": ("headers.id", {}),
@@ -100,58 +100,61 @@ PARTS: dict[str, tuple[str, Any]] = {
     "an ETA": ("headers.eta", "2026-11-24T00:00:00+00:00"),
     "an absurd ETA": ("headers.eta", "999999-99-99T99:99:99"),
     "the ETA is a number": ("headers.eta", 2**62),
-    "it expires": ("headers.expires", "2020-01-01T00:00:00"),
-    "it expires never": ("headers.expires", "tomorrow"),
+    "an expiry in the past": ("headers.expires", "2020-01-01T00:00:00"),
+    "an absurd expiry": ("headers.expires", "tomorrow"),
     "an absurd time limit": ("headers.timelimit", ["a", "b"]),
     "a time limit of one second": ("headers.timelimit", [1, 1]),
     "the time limit is a number": ("headers.timelimit", 5),
     "the time limit is too long": ("headers.timelimit", [1, 2, 3]),
-    "it was retried": ("headers.retries", 7),
+    "a retry": ("headers.retries", 7),
     "retries are text": ("headers.retries", "many"),
-    "it is of a group": ("headers.group", "g"),
+    "a group": ("headers.group", "g"),
     "compressed": ("headers.compression", "application/x-gzip"),
-    "compressed in no known way": ("headers.compression", "nonsense"),
+    "an unknown compression": ("headers.compression", "nonsense"),
     "yaml": ("content-type", "application/x-yaml"),
     "msgpack": ("content-type", "application/x-msgpack"),
     "pickle": ("content-type", "application/x-python-serialize"),
     "no content type": ("content-type", None),
-    "a content type that there is not": ("content-type", "text/nonsense"),
+    "an unknown content type": ("content-type", "text/nonsense"),
     "no encoding": ("content-encoding", None),
-    "an encoding that there is not": ("content-encoding", "klingon"),
-    "arguments": ("body", [[1, 2], {}, EMBED]),
-    "keyword arguments": ("body", [[], {"handler": "x"}, EMBED]),
-    "a callback": ("body", [[], {}, EMBED | {"callbacks": [{"task": "os.system", "args": ["true"]}]}]),
-    "a chain": ("body", [[], {}, EMBED | {"chain": [{"task": "orders.confirm_orders"}]}]),
-    "a chord": ("body", [[], {}, EMBED | {"chord": {"task": "celery.accumulate"}}]),
+    "an unknown encoding": ("content-encoding", "klingon"),
+    "arguments": ("body", [[1, 2], {}, NO_CANVAS]),
+    "keyword arguments": ("body", [[], {"handler": "x"}, NO_CANVAS]),
+    "a callback": ("body", [[], {}, NO_CANVAS | {"callbacks": [{"task": "os.system", "args": ["true"]}]}]),
+    "a chain": ("body", [[], {}, NO_CANVAS | {"chain": [{"task": "orders.confirm_orders"}]}]),
+    "a chord": ("body", [[], {}, NO_CANVAS | {"chord": {"task": "celery.accumulate"}}]),
     "a body too short": ("body", [[], {}]),
     "a body of another shape": ("body", [{}, [], []]),
     "a remote-control command": ("body", [{"method": "shutdown", "arguments": {}, "destination": None}]),
-    "an old protocol's message": ("body", [{"task": "inventory.reserve_stock", "id": "1", "args": [], "kwargs": {}}]),
+    "a message of an old protocol": (
+        "body",
+        [{"task": "inventory.reserve_stock", "id": "1", "args": [], "kwargs": {}}],
+    ),
 }
 
 
-def for_redis() -> Iterator[tuple[str, bytes]]:
-    """The corpus for Redis: what is wrong, and the item of the queue's list."""
-    for name, (path, value) in PARTS.items():
-        yield name, encoded(_with(path, value))
-    yield "bad base64", encoded(_with("body", "!!! this is not base64 !!!"))
-    yield "base64 of a wrong length", encoded(_with("body", "abcde"))
-    yield "a body that is a number", encoded(_with("body", 5))
-    yield "a body that is pickle", encoded(_with("body", base64.b64encode(pickle.dumps({"a": 1})).decode()))
-    yield "a body encoding that there is not", encoded(_with("properties.body_encoding", "rot13"))
+def redis_corpus() -> Iterator[tuple[str, bytes]]:
+    """The corpus for Redis: what is wrong, and the item for the queue's list."""
+    for name, (path, value) in BROKEN_PARTS.items():
+        yield name, encoded(_bell_with(path, value))
+    yield "bad base64", encoded(_bell_with("body", "!!! this is not base64 !!!"))
+    yield "base64 of a wrong length", encoded(_bell_with("body", "abcde"))
+    yield "a body that is a number", encoded(_bell_with("body", 5))
+    yield "a body that is pickle", encoded(_bell_with("body", base64.b64encode(pickle.dumps({"a": 1})).decode()))
+    yield "an unknown body encoding", encoded(_bell_with("properties.body_encoding", "rot13"))
     yield (
         "a compression bomb",
         encoded(
-            _with("headers.compression", "zlib")
+            _bell_with("headers.compression", "zlib")
             | {"body": base64.b64encode(zlib.compress(b"0" * 5_000_000)).decode(), "content-type": "application/json"}
         ),
     )
-    yield "a body of half a character", encoded(_with("properties", {}) | {"body": "\ud800"})
-    yield "no body", encoded(_with("body", ...))
-    yield "no properties", encoded(_with("properties", ...))
-    yield "properties are null", encoded(_with("properties", None))
-    yield "headers are null", encoded(_with("headers", None))
-    yield "headers are a list", encoded(_with("headers", ["task"]))
+    yield "a body with half a surrogate pair", encoded(_bell_with("properties", {}) | {"body": "\ud800"})
+    yield "no body", encoded(_bell_with("body", ...))
+    yield "no properties", encoded(_bell_with("properties", ...))
+    yield "properties are null", encoded(_bell_with("properties", None))
+    yield "headers are null", encoded(_bell_with("headers", None))
+    yield "headers are a list", encoded(_bell_with("headers", ["task"]))
     for name, raw in {
         "nothing": b"",
         "a number": b"42",
@@ -159,33 +162,33 @@ def for_redis() -> Iterator[tuple[str, bytes]]:
         "a list": b"[]",
         "text": b'"inventory.reserve_stock"',
         "not JSON": b"{'task': 1}",
-        "JSON that ends": b'{"body": "W1t',
+        "truncated JSON": b'{"body": "W1t',
         "not a number": b'{"body": NaN}',
         "invalid UTF-8": b"\xff\xfe\x00\x80",
         "zeros": bytes(1000),
         "deep nesting": b"[" * 10_000,
         "deep objects": b'{"a":' * 3_000,
-        "pickle as it is": pickle.dumps({"task": TASK}),
+        "raw pickle": pickle.dumps({"task": TASK}),
         "a huge number": b"1" * 10_000,
-        "50 MB": b'{"body": "' + b"a" * HUGE + b'"}',
+        "50 MB": b'{"body": "' + b"a" * HUGE_BYTES + b'"}',
     }.items():
         yield name, raw
 
 
-def for_rabbitmq() -> Iterator[tuple[str, "amqp.Message"]]:
+def rabbitmq_corpus() -> Iterator[tuple[str, "amqp.Message"]]:
     """The corpus for RabbitMQ: what is wrong, and the message."""
-    for name, (path, value) in PARTS.items():
-        yield name, amqp_message(_with(path, value))
+    for name, (path, value) in BROKEN_PARTS.items():
+        yield name, amqp_message(_bell_with(path, value))
     plain = {"content_type": "application/json", "content_encoding": "utf-8"}
     headers = bell()["headers"]
     for name, body in {
         "an empty body": b"",
-        "a body that is no JSON": b"{'a': 1",
+        "a body that is not JSON": b"{'a': 1",
         "a body of zeros": bytes(1000),
         "invalid UTF-8": b"\xff\xfe\x00\x80",
         "pickle": pickle.dumps({"a": 1}),
         "deep nesting": b"[" * 5_000,
-        "50 MB": b'[[], {}, {"a": "' + b"a" * HUGE + b'"}]',
+        "50 MB": b'[[], {}, {"a": "' + b"a" * HUGE_BYTES + b'"}]',
     }.items():
         yield name, amqp.Message(body, application_headers=headers, **plain)
     yield "no headers at all", amqp.Message(b"[]", **plain)
@@ -203,7 +206,7 @@ def for_rabbitmq() -> Iterator[tuple[str, "amqp.Message"]]:
 
 
 def amqp_message(message: dict[str, Any]) -> "amqp.Message":
-    """A bell, or what became of one, as RabbitMQ gets it."""
+    """A bell of Redis, intact or not, as a message for RabbitMQ."""
     return amqp.Message(
         json.dumps(message["body"]).encode(),
         application_headers=message["headers"],
@@ -212,25 +215,27 @@ def amqp_message(message: dict[str, Any]) -> "amqp.Message":
     )
 
 
-def put(broker: Broker, *, queue: str, largest: int) -> int:
-    """Put on a queue what there is for its broker, but for messages of more bytes; how many these are."""
-    if isinstance(broker, Rabbit):
-        messages = [message for _, message in for_rabbitmq() if len(message.body) <= largest]
-        with channel_of(broker) as channel:
+def publish_corpus(broker: Broker, *, queue: str, largest: int) -> int:
+    """Put the corpus of a broker on a queue, without messages of more bytes than this; the number of messages."""
+    if isinstance(broker, RabbitMQ):
+        messages = [message for _, message in rabbitmq_corpus() if len(message.body) <= largest]
+        with open_channel(broker) as channel:
             for message in messages:
-                # Confirmed: of what a quorum queue has not taken yet, the rest is gone with the connection.
+                # Confirmed: a connection that closes loses what a quorum queue has not accepted yet.
                 channel.basic_publish_confirm(message, routing_key=queue)
         return len(messages)
     assert isinstance(broker, Redis)
-    items = [item for _, item in for_redis() if len(item) <= largest]
+    items = [item for _, item in redis_corpus() if len(item) <= largest]
     broker.client.lpush(queue, *items)
     return len(items)
 
 
 @contextmanager
-def channel_of(broker: Rabbit) -> Iterator["amqp.Channel"]:
-    """A channel past kombu and Celery, to publish messages by as they are."""
+def open_channel(broker: RabbitMQ) -> Iterator["amqp.Channel"]:
+    """A channel without kombu and Celery, to publish messages unchanged."""
     given = urlsplit(broker.direct_url)
+    assert given.username
+    assert given.password
     connection = amqp.Connection(
         f"{given.hostname}:{given.port}",
         userid=given.username,

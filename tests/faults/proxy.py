@@ -1,4 +1,4 @@
-"""A TCP proxy that can stop forwarding, refuse, and swallow one reply."""
+"""A TCP proxy that can stop forwarding, refuse connections, and swallow a reply."""
 
 import asyncio
 import threading
@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-#: What PostgreSQL answers to a COMMIT: CommandComplete, a length, the tag.
-COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
+#: PostgreSQL's answer to a COMMIT: CommandComplete, a length, the tag.
+COMMIT_REPLY = b"C\x00\x00\x00\x0bCOMMIT\x00"
 
 
 class Proxy:
@@ -21,8 +21,8 @@ class Proxy:
         self._swallow_of: Callable[[int], bool] = bool
         self.swallowed = 0
         self._open: set[asyncio.StreamWriter] = set()
-        #: Connections whose bytes go nowhere, to their end.
-        self._black_holes: set[asyncio.StreamWriter] = set()
+        #: Connections that stay open but forward nothing any more.
+        self._half_open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -30,38 +30,42 @@ class Proxy:
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def stop_forwarding(self) -> int:
-        """Half-open: every connection there is stays open, and not a byte passes it any more, ever.
+        """Make every open connection half-open: it stays open and never forwards another byte.
 
         Returns:
-            How many connections these are.
+            The number of these connections.
         """
-        self._call(lambda: self._black_holes.update(self._open))
-        return len(self._black_holes) // 2
+        self._call(lambda: self._half_open.update(self._open))
+        return len(self._half_open) // 2
 
     def connected_to(self, port: int) -> int:
         """How many connections there are to a server's port."""
         return int(self._call(lambda: sum(end.get_extra_info("peername")[1] == port for end in self._open)))
 
     def refuse(self, refuse: bool) -> None:
-        """Close what is open and refuse what comes; or no longer."""
+        """Close open connections and refuse new ones, or stop refusing."""
         self._refusing = refuse
         if refuse:
             self.cut()
 
     def cut(self) -> None:
         """Close every connection."""
-        self._call(lambda: [writer.transport.abort() for writer in list(self._open)])
+
+        def abort_all() -> None:
+            for writer in list(self._open):
+                writer.transport.abort()
+
+        self._call(abort_all)
 
     def swallow(self, reply: bytes | None, *, of: Callable[[int], bool] = bool) -> None:
-        """Cut the next connection whose server sends this, before its client sees it; None: no longer.
+        """Cut the next connection whose server sends this reply, before its client sees it; None: no longer.
 
         Args:
-            of: whether a connection is meant, given its client's port; all by default.
+            of: chooses connections by the client's port; all by default.
         """
         self._swallow, self._swallow_of = reply, of
 
     def close(self) -> None:
-        """End."""
         self._server.close()
         self.cut()
         self._run(_others())
@@ -88,12 +92,12 @@ class Proxy:
             for end in ends:
                 end.transport.abort()
                 self._open.discard(end)
-                self._black_holes.discard(end)
+                self._half_open.discard(end)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, replies: bool = False) -> None:
         with suppress(OSError, asyncio.CancelledError):
             while data := await reader.read(65536):
-                if writer in self._black_holes:
+                if writer in self._half_open:
                     continue
                 if replies and self._is_to_swallow(data, port=writer.get_extra_info("peername")[1]):
                     self._swallow = None
@@ -101,7 +105,7 @@ class Proxy:
                     break
                 writer.write(data)
                 await writer.drain()
-        if writer not in self._black_holes:
+        if writer not in self._half_open:
             writer.transport.abort()
 
     def _is_to_swallow(self, data: bytes, *, port: int) -> bool:
@@ -118,6 +122,6 @@ class Proxy:
 
 
 async def _others() -> None:
-    """Wait for the tasks of this loop: those of connections that were cut."""
+    """Wait for the other tasks of this loop, which are those of closed connections."""
     if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
         await asyncio.wait(tasks, timeout=5)

@@ -1,6 +1,7 @@
 """The relay with fault points around each bell: python -m tests.faults.relay.
 
-While the directory FAULT_DIR has a file `many`, each bell is rung as often as that says, and noted in the file `bells`.
+While the directory FAULT_DIR has a file `many`, each bell is sent as often as the file says, and noted in the file
+`bells`.
 """
 
 import os
@@ -9,14 +10,15 @@ from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
-from project.bus.queues import Bells
-from tests.faults.armed import reached, say_time
+from project.bus.relay.broker import Doorbell
+from project.console.harness import programs
+from tests.faults.fault_points import reached, record_clock
 
-_ring = Bells.ring
+_ring = Doorbell.ring
 
 
-def ring(self: Bells, handler: str, *, queue: str) -> None:
-    """Ring; a test may have this process fall before the bell is sent or after it, or send more than one."""
+def ring(self: Doorbell, handler: str, *, queue: str) -> None:
+    """Ring; a test may kill this process before or after the bell is sent, or have it send the bell many times."""
     reached("ringing", handler=handler)
     _ring(self, handler, queue=queue)
     directory = Path(os.environ["FAULT_DIR"])
@@ -32,6 +34,6 @@ def ring(self: Bells, handler: str, *, queue: str) -> None:
 
 
 if __name__ == "__main__":
-    say_time()
-    Bells.ring = ring  # type: ignore[method-assign]
-    execute_from_command_line(["manage.py", "relay"])
+    record_clock()
+    Doorbell.ring = ring  # type: ignore[method-assign]
+    execute_from_command_line([*programs.RELAY])

@@ -1,4 +1,4 @@
-"""Whatever somebody puts on a queue: the worker's main process lives on, counts it, and does its work."""
+"""Hostile messages on a queue: the worker's main process survives, counts them, and does its work."""
 
 import random
 
@@ -9,25 +9,25 @@ from celery import Celery
 from django.db.models import Sum
 
 from inventory.models import Stock
-from project.bus.guard import sample_of
+from project.bus.guard.guard import sample
 from project.bus.models import Delivery, RefusedMessage
 from tests.faults import hostile
-from tests.faults.fuzz import mutated, mutated_amqp
+from tests.faults.fuzz import mutate, mutate_amqp
 from tests.faults.test_workers import place, unsettled
 from tests.system import System, eventually
 
-REDIS = dict(hostile.for_redis())
+REDIS = dict(hostile.redis_corpus())
 
 
 @pytest.fixture
 def broker(system: System):
-    """A Redis."""
+    """An empty Redis."""
     return system.redis()
 
 
 @pytest.fixture
 def worker(system: System, broker, cups) -> psutil.Process:
-    """The main process of a worker that has shown that it works, on that Redis."""
+    """The main process of a worker that has already handled an order from that Redis."""
     return working(system)
 
 
@@ -54,7 +54,7 @@ def still_works(worker: psutil.Process, *, children: list[psutil.Process]) -> No
 
 def test_the_corpus_has_forty_messages_and_more_for_each_broker():
     assert len(REDIS) >= 40
-    assert len(dict(hostile.for_rabbitmq())) >= 40
+    assert len(dict(hostile.rabbitmq_corpus())) >= 40
 
 
 def test_hostile_messages_on_redis_are_refused_and_counted_and_neighbours_flow(system, broker, worker):
@@ -71,51 +71,51 @@ def test_hostile_messages_on_redis_are_refused_and_counted_and_neighbours_flow(s
     assert "Traceback" not in system.log("inventory").read_text()
 
 
-def test_nobody_controls_a_worker_through_redis(system, broker, worker):
+def test_a_worker_cannot_be_controlled_through_redis(system, broker, worker):
     children = worker.children()
-    assert (broker.pubsub_channels(), broker.pubsub_numpat()) == ([], 0), "somebody listens"
-    tell_all_to_end(system.environment["BROKER_URL"])
+    assert (broker.pubsub_channels(), broker.pubsub_numpat()) == ([], 0), "a worker listens for broadcasts"
+    broadcast_shutdown(system.environment["BROKER_URL"])
     still_works(worker, children=children)
 
 
-def tell_all_to_end(url: str) -> None:
-    """What `celery control shutdown` does: a message to all workers, past their queues."""
+def broadcast_shutdown(url: str) -> None:
+    """Send what `celery control shutdown` sends: a message to all workers, past their queues."""
     with Celery(broker=url, set_as_current=False) as app:
         app.control.broadcast("shutdown")
 
 
-def test_mutated_bells_on_redis_end_as_bells_or_refused(broker, worker):
+def test_mutated_bells_on_redis_are_answered_or_refused(broker, worker):
     children = worker.children()
     draw = random.Random(7)
     for _ in range(2_000):
-        broker.lpush("inventory", mutated(hostile.encoded(hostile.bell()), draw))
-    eventually(lambda: broker.llen("inventory") == 0, within=60, what="all of them are taken")
+        broker.lpush("inventory", mutate(hostile.encoded(hostile.bell()), draw))
+    eventually(lambda: broker.llen("inventory") == 0, within=60, what="the queue is empty")
     still_works(worker, children=children)
-    eventually(lambda: counted() > 500, within=5, what="those that are none are counted")
+    eventually(lambda: counted() > 500, within=5, what="messages that are not bells are counted")
 
 
 def test_hostile_messages_on_rabbitmq_are_refused_and_counted_and_neighbours_flow(rabbit, system, cups):
     system.environment["BROKER_URL"] = rabbit.direct_url
     worker = working(system)
     children = worker.children()
-    corpus = dict(hostile.for_rabbitmq())
+    corpus = dict(hostile.rabbitmq_corpus())
     draw = random.Random(7)
-    tell_all_to_end(rabbit.direct_url)
-    with hostile.channel_of(rabbit) as channel:
+    broadcast_shutdown(rabbit.direct_url)
+    with hostile.open_channel(rabbit) as channel:
         for message in corpus.values():
             channel.basic_publish(message, routing_key="inventory")
         eventually(lambda: counted() == len(corpus), within=60, what="all of them are counted")
         for _ in range(500):
-            channel.basic_publish(mutated_amqp(draw), routing_key="inventory")
+            channel.basic_publish(mutate_amqp(draw), routing_key="inventory")
     still_works(worker, children=children)
-    eventually(lambda: rabbit.waiting("inventory") == 0, within=30, what="all of them are taken")
+    eventually(lambda: rabbit.queue_length("inventory") == 0, within=30, what="the queue is empty")
     assert worker.children() == children
     assert "Traceback" not in system.log("inventory").read_text()
-    # RabbitMQ lets nobody take a queue for one of another type.
-    with hostile.channel_of(rabbit) as channel, pytest.raises(PreconditionFailed, match="quorum"):
+    # RabbitMQ refuses to redeclare a queue with another type.
+    with hostile.open_channel(rabbit) as channel, pytest.raises(PreconditionFailed, match="quorum"):
         channel.queue_declare("inventory", durable=True, auto_delete=False, arguments={"x-queue-type": "classic"})
 
 
 def test_a_sample_is_short_and_printable():
-    assert sample_of(b"\xff\x00" * 10_000).isascii()
-    assert len(sample_of("ü" * 10_000)) <= 500
+    assert sample(b"\xff\x00" * 10_000).isascii()
+    assert len(sample("ü" * 10_000)) <= 500

@@ -1,4 +1,4 @@
-"""A worker that is stopped while it holds stock rows lets go of them, and its neighbour does its work."""
+"""A worker that is stopped while it holds stock rows loses them, and its neighbour does its work."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from django.db import connection
 from inventory.models import Stock
 from orders.models import Order
 from project.bus.models import Receipt
-from tests.faults import armed
+from tests.faults import fault_points
 from tests.faults.test_workers import each_delivery_has_exactly_one_receipt, place, unsettled
 from tests.system import System, eventually
 
@@ -21,13 +21,15 @@ def test_a_stopped_worker_lets_go_of_its_rows_and_changes_nothing_when_it_goes_o
     points = system.directory / "points"
     points.mkdir()
     system.environment["FAULT_DIR"] = str(points)
-    armed.arm(points, "handling", action="stop", handler="inventory.reserve_stock")
+    fault_points.arm(points, "handling", action="stop", handler="inventory.reserve_stock")
     place(orders_of_one=20)
     system.redis()
     system.relay()
     for name in ("one", "two"):
         system.worker("orders,inventory", "-I", "tests.faults.worker", name=name)
-    (stopped,) = eventually(lambda: armed.fired(points, "handling"), within=20, what="a worker stops itself")
+    (stopped,) = eventually(
+        lambda: fault_points.fired(points, "handling"), within=20, what="a pool process stops itself"
+    )
     try:
         eventually(
             lambda: not unsettled("inventory.reserve_stock", "orders.confirm_orders"),

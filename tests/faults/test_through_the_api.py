@@ -1,7 +1,8 @@
-"""The whole system, over HTTP: races for the last units, and orders taken while Redis is down."""
+"""The whole system over HTTP: races for the last units, and orders that are placed while Redis is down."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from decimal import Decimal
 
 import httpx
 import pytest
@@ -21,10 +22,10 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def cups(transactional_db, drain):
-    """Stock of so many cups, of which the catalogue copy knows."""
+    """Add stock of cups, which the catalogue copy knows."""
 
     def cups(units: int) -> None:
-        inventory.add_product(sku="CUP", name="Cup", price="4.50", currency="EUR")
+        inventory.add_product(sku="CUP", name="Cup", price=Decimal("4.50"), currency="EUR")
         inventory.add_location(code="MAIN", name="Main store")
         inventory.receive_stock(sku="CUP", location="MAIN", quantity=units, reason="first delivery")
         drain()
@@ -34,7 +35,7 @@ def cups(transactional_db, drain):
 
 @pytest.fixture
 def customer():
-    """Make clients of people who registered over HTTP."""
+    """Make clients of users who registered over HTTP."""
     with ExitStack() as clients:
 
         def customer(web: str, email: str) -> httpx.Client:
@@ -54,7 +55,7 @@ def place(client: httpx.Client) -> httpx.Response:
 
 
 def settled(client: httpx.Client, order_id: str) -> str:
-    """The status that an order ends in."""
+    """The final status of an order."""
 
     def status() -> str:
         got = client.get(f"/orders/{order_id}/").json()["status"]
@@ -134,7 +135,7 @@ def test_two_hundred_orders_at_once_for_fifty_units_confirm_exactly_fifty(system
     system.redis()
     system.worker(
         "orders,inventory",
-        *("-I", "tests.faults.points", "--concurrency", "4"),
+        *("-I", "tests.faults.batch_points", "--concurrency", "4"),
         FAULT_BATCH=str(batch),
     )
     system.relay()

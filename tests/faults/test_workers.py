@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from inventory.models import Stock
 from orders import operations as orders
 from orders.models import Order
+from project.bus import publish
 from project.bus.models import Delivery, Event, Failure, Receipt, Subscription
-from project.bus.outbox import publish
 from project.events import Line, OrderPlaced
 from tests.bus.events import Pinged
 from tests.system import eventually
@@ -43,11 +43,11 @@ def test_users_and_orders_flow_through_real_queues_and_workers(system, cups):
     system.worker("users,orders,inventory,external")
     place(orders_of_one=20)
     eventually(lambda: Order.objects.filter(status="confirmed").count() == 20, within=20, what="20 orders confirmed")
-    eventually(lambda: not unsettled(), within=20, what="nothing is owed")
+    eventually(lambda: not unsettled(), within=20, what="no delivery is left")
     assert Stock.objects.get().reserved == 20
     assert len(list((system.directory / "mail").glob("*"))) >= 1
     assert system.manage("verify_stock").returncode == 0
-    status = json.loads(system.manage("bus_status", "--json").stdout)
+    status = json.loads(system.manage("bus", "status", "--json").stdout)
     assert (status["events"]["unsettled"], status["deliveries"]["dead"]) == (0, 0)
     assert status["deliveries"]["done"] == Receipt.objects.count()
 
@@ -59,25 +59,23 @@ def test_a_second_worker_of_a_queue_takes_its_share(system, cups):
     system.worker("inventory", name="two")
     system.relay()
     eventually(lambda: not unsettled("inventory.reserve_stock"), within=30, what="all stock reserved")
-    eventually(
-        lambda: (
-            place(orders_of_one=20)
-            or Receipt.objects.filter(handler="inventory.reserve_stock").values("worker").distinct().count() == 2
-        ),
-        within=30,
-        what="both workers have receipts",
-    )
+
+    def both_have_receipts() -> bool:
+        place(orders_of_one=20)
+        return Receipt.objects.filter(handler="inventory.reserve_stock").values("worker").distinct().count() == 2
+
+    eventually(both_have_receipts, within=30, what="both workers have receipts")
 
 
-def test_a_worker_killed_between_its_stock_update_and_its_commit_loses_and_doubles_nothing(system, cups, tmp_path):
+def test_a_worker_killed_between_its_stock_update_and_its_commit_loses_and_duplicates_nothing(system, cups, tmp_path):
     evidence = tmp_path / "evidence.json"
     place(orders_of_one=30)
     system.redis()
     system.relay()
-    system.worker("inventory", "-I", "tests.faults.points", FAULT_KILL_IN_RESERVE=str(evidence))
-    eventually(evidence.exists, within=20, what="a worker's child killed itself")
-    # It fell after its update, which it saw, and before its commit, for nobody else ever saw it.
-    assert eventually(evidence.read_text, within=5, what="evidence")
+    system.worker("inventory", "-I", "tests.faults.batch_points", FAULT_KILL_IN_RESERVE=str(evidence))
+    eventually(evidence.exists, within=20, what="a pool process killed itself")
+    # It died after its update, which it saw, and before its COMMIT, because no other session ever saw it.
+    assert eventually(evidence.read_text, within=5, what="the evidence is written")
     seen = json.loads(evidence.read_text())
     assert seen["reserved"] > 0
     assert seen["in_transaction"]
@@ -85,27 +83,27 @@ def test_a_worker_killed_between_its_stock_update_and_its_commit_loses_and_doubl
     eventually(
         lambda: not unsettled("inventory.reserve_stock"),
         within=10 if connection.vendor == "postgresql" else 20,
-        what="all is done after the kill",
+        what="everything is handled after the kill",
     )
     assert Stock.objects.get().reserved == 30
     assert each_delivery_has_exactly_one_receipt(OrderPlaced)
     assert system.manage("verify_stock").returncode == 0
 
 
-def test_a_worker_that_is_told_to_end_while_it_hands_a_bell_to_its_child_does_so(system, cups, tmp_path):
-    evidence = tmp_path / "evidence"
+def test_a_worker_that_gets_sigterm_while_it_sends_a_bell_to_its_pool_ends(system, cups, tmp_path):
+    evidence = tmp_path / "the evidence is written"
     place(orders_of_one=1)
     system.redis()
     system.relay()
-    system.worker("inventory", "-I", "tests.faults.points", FAULT_TERM_IN_HANDING=str(evidence))
+    system.worker("inventory", "-I", "tests.faults.batch_points", FAULT_TERM_IN_HANDING=str(evidence))
     process = system.processes["inventory"]
     eventually(
         lambda: evidence.exists() and evidence.read_text() == str(process.pid),
         within=20,
-        what="a signal came in the middle of it",
+        what="SIGTERM arrived while the worker sent a bell",
     )
     process.wait(timeout=20)
-    assert not unsettled("inventory.reserve_stock"), "what the bell was for is done before"
+    assert not unsettled("inventory.reserve_stock"), "the worker finishes its bell before it ends"
 
 
 @pytest.mark.parametrize(("handler", "attempts"), [("faults.raise_on_42", 3), ("faults.die_on_42", 2)])
@@ -115,14 +113,14 @@ def test_one_event_that_always_fails_ends_dead_and_its_neighbours_are_done(syste
         publish(*(Pinged(number=number) for number in range(100)))
     system.redis()
     system.relay()
-    system.worker("inventory", "-I", "tests.faults.points")
+    system.worker("inventory", "-I", "tests.faults.batch_points")
     eventually(lambda: Receipt.objects.filter(handler=handler).count() == 99, within=60, what="99 are done")
     # SQLite's lease is 10 s, doubling with each attempt: what kills its process is dead after half a minute there.
     eventually(lambda: Delivery.objects.filter(dead_at__isnull=False).exists(), within=60, what="one is dead")
     dead = Delivery.objects.get()
     assert (dead.event.data, dead.attempts) == ({"number": 42}, attempts)
     assert max(Receipt.objects.values_list("attempts", flat=True)) <= 2
-    last = Failure.objects.order_by("id").last()
+    last = Failure.objects.latest("id")
     assert ("killed" if handler == "faults.die_on_42" else "ValueError: 42 cannot be handled") in last.traceback
 
 
@@ -131,7 +129,11 @@ def test_a_broker_that_comes_back_empty_is_rung_again(system, cups):
     system.relay()
     system.worker("orders,inventory")
     place(orders_of_one=1)
-    eventually(lambda: not unsettled("inventory.reserve_stock", "orders.confirm_orders"), within=20, what="warm")
+    eventually(
+        lambda: not unsettled("inventory.reserve_stock", "orders.confirm_orders"),
+        within=20,
+        what="the first order is settled",
+    )
     for _ in range(5):
         place(orders_of_one=5)
         broker.flushall()

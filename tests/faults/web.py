@@ -1,4 +1,4 @@
-"""The web server's application with fault points around the placing of an order: gunicorn tests.faults.web."""
+"""The web server's application with fault points around placing an order: gunicorn tests.faults.web."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.db import transaction
 from project.wsgi import application
 
 from orders import operations  # isort: skip - after Django is set up
-from tests.faults.armed import reached  # isort: skip
+from tests.faults.fault_points import reached  # isort: skip
 
 __all__ = ["application"]
 
@@ -15,7 +15,7 @@ _place_order = operations.place_order
 
 
 def place_order(**arguments: Any) -> Any:
-    """Place an order; a test may have this process fall before its COMMIT, or after it and before the answer."""
+    """Place an order; a test may kill this process before its COMMIT, or between COMMIT and answer."""
     with transaction.atomic():
         order = _place_order(**arguments)
         reached("placing")

@@ -1,28 +1,28 @@
-"""Fault points in workers: celery ... worker -I tests.faults.worker. docs/bus.md has the steps they lie between."""
+"""Fault points in workers: celery ... worker -I tests.faults.worker. docs/bus.md has the steps between them."""
 
 from typing import Any
 
 from django.db import connection, transaction
 
-from project.bus import consumer
-from tests.faults.armed import reached, say_time
+from project.bus.worker import claims, consumer
+from tests.faults.fault_points import reached, record_clock
 
-_claim_fresh, _run = consumer.claim_fresh, consumer._run
+_claim_fresh, _run = claims.claim_fresh, consumer._run
 
 
 def claim_fresh(*, handler: Any, **arguments: Any) -> Any:
-    """Claim; a test may have this process fall before the claim's COMMIT, or after it and before the handler."""
+    """Claim; a test may kill this process before the COMMIT of the claim, or between claim and handler."""
     with transaction.atomic():
-        claims = _claim_fresh(handler=handler, **arguments)
-        if claims:
+        claimed = _claim_fresh(handler=handler, **arguments)
+        if claimed:
             reached("claiming", handler=handler.name)
-    if claims:
+    if claimed:
         reached("claimed", handler=handler.name)
-    return claims
+    return claimed
 
 
 def run(handler: Any, readable: Any) -> int:
-    """Handle; a test may have this process fall between the effects and the COMMIT, or after it."""
+    """Handle; a test may kill this process between the effects and the COMMIT, or after the COMMIT."""
     with transaction.atomic():
         done = _run(handler, readable)
         reached("handling", handler=handler.name)
@@ -32,5 +32,6 @@ def run(handler: Any, readable: Any) -> int:
     return done
 
 
-consumer.claim_fresh, consumer._run = claim_fresh, run
-say_time()
+# The consumer calls both by these names of its module.
+vars(consumer).update(claim_fresh=claim_fresh, _run=run)
+record_clock()

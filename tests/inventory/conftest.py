@@ -1,17 +1,18 @@
-"""Fixtures that inventory's tests share."""
+"""Fixtures of the tests of inventory."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 
 @pytest.fixture
-def written(tmp_path):
-    """Write a file; gives its path."""
+def write_file(tmp_path: Path) -> Callable[[str | bytes], Path]:
+    """Write the file of a delivery and return its path."""
 
-    def written(content: str | bytes) -> Path:
+    def write_file(content: str | bytes) -> Path:
         path = tmp_path / "delivery.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
 
-    return written
+    return write_file

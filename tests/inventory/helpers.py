@@ -1,4 +1,4 @@
-"""What inventory's tests say often."""
+"""Helpers of the tests of inventory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,11 @@ CUSTOMER = uuid7()
 
 
 def stocked(sku: str, **units: int) -> Product:
-    """A product with so many units at each location, made where there is none; the first named is emptied first."""
+    """Add a product with units at locations, of which orders use the first one first; missing locations are added.
+
+    Example:
+        `stocked("MUG", north=10, south=0)`
+    """
     product = operations.add_product(sku=sku, name=f"The {sku}", price=Decimal("9.90"))
     for priority, (code, quantity) in enumerate(units.items()):
         if not Location.objects.filter(code=code).exists():
@@ -27,33 +31,33 @@ def stocked(sku: str, **units: int) -> Product:
     return product
 
 
-def placed(order_id: UUID | None = None, **units: int) -> OrderPlaced:
-    """An order of so many units of each product."""
+def order_for(order_id: UUID | None = None, /, **units: int) -> OrderPlaced:
+    """The event of a new order: `order_for(MUG=2)` orders two units of MUG."""
     lines = [Line(sku=sku, quantity=quantity) for sku, quantity in units.items()]
     return OrderPlaced(order_id=order_id or uuid7(), customer_id=CUSTOMER, lines=lines)
 
 
-def cancelled(order: OrderPlaced) -> OrderCancelled:
+def cancellation_of(order: OrderPlaced) -> OrderCancelled:
     return OrderCancelled(order_id=order.order_id, customer_id=order.customer_id, reason="changed my mind")
 
 
-def figures(sku: str, location: str) -> tuple[int, int]:
-    """On hand and reserved."""
+def stock_figures(sku: str, location: str) -> tuple[int, int]:
+    """The units on hand and the units reserved."""
     return Stock.objects.values_list("on_hand", "reserved").get(product__sku=sku, location__code=location)
 
 
-def held(order: OrderPlaced) -> dict[tuple[str, str], int]:
-    """The units that are kept for an order, by SKU and location."""
+def reserved_units(order: OrderPlaced) -> dict[tuple[str, str], int]:
+    """The units reserved for an order, by SKU and location."""
     rows = Reservation.objects.filter(allocation=order.order_id, state="active")
     return {(row.stock.product.sku, row.stock.location.code): row.quantity for row in rows}
 
 
-def state(order: OrderPlaced) -> str:
+def allocation_state(order: OrderPlaced) -> str:
     return Allocation.objects.get(pk=order.order_id).state
 
 
 def assert_ledger_holds() -> None:
-    """Invariants 1 and 2, computed apart from the code that the project checks them with."""
+    """Check invariants 1 and 2 independently of `find_drift`, and that `find_drift` agrees."""
     for stock in Stock.objects.all():
         moved = Movement.objects.filter(stock=stock).aggregate(
             on_hand=Sum("on_hand_delta"), reserved=Sum("reserved_delta")
@@ -69,7 +73,7 @@ def assert_ledger_holds() -> None:
 
 @contextmanager
 def rolled_back() -> Iterator[None]:
-    """Whatever is done within leaves nothing: for the examples of a property, which share one test."""
+    """Roll the block back, because all examples of a Hypothesis test share one database transaction."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)

@@ -7,14 +7,14 @@ from inventory.models import Location, Product
 from inventory.operations import catalogue
 from project.events import ProductChanged
 from tests.api.clients import assert_problem, client_of, new_user
-from tests.inventory.helpers import placed, stocked
+from tests.inventory.helpers import order_for, stocked
 
 pytestmark = pytest.mark.django_db
 
 PRODUCTS = "/api/v1/products/"
 
 
-def test_anybody_may_list_what_is_for_sale_newest_first(client):
+def test_anyone_can_list_active_products_newest_first(client):
     stocked("MUG", north=5)
     stocked("TEE", north=0)
     stocked("OLD", north=5)
@@ -29,15 +29,15 @@ def test_anybody_may_list_what_is_for_sale_newest_first(client):
     ]
 
 
-def test_available_is_what_is_not_reserved_over_all_open_locations(client):
+def test_available_sums_unreserved_units_over_active_locations(client):
     stocked("MUG", north=5, south=7, shut=100)
-    operations.reserve_stock(orders=[placed(MUG=6)])
+    operations.reserve_stock(orders=[order_for(MUG=6)])
     Location.objects.filter(code="shut").update(active=False)
 
     assert client.get(f"{PRODUCTS}MUG/").json()["available"] == 6
 
 
-def test_one_product_is_found_by_its_sku(client):
+def test_product_is_retrieved_by_its_sku(client):
     stocked("a.b-c_1", north=5)
 
     answer = client.get(f"{PRODUCTS}a.b-c_1/")
@@ -47,7 +47,7 @@ def test_one_product_is_found_by_its_sku(client):
 
 
 @pytest.mark.parametrize("sku", ["GHOST", "OLD", "%00", "a%2Fb", "X" * 65, "MUG%0A", "%F0%9F%8D%BA"])
-def test_what_is_not_for_sale_is_a_404_problem(client, sku):
+def test_unknown_or_inactive_product_is_a_404_problem(client, sku):
     stocked("MUG", north=1)
     stocked("OLD", north=5)
     operations.change_product(sku="OLD", active=False)
@@ -58,7 +58,7 @@ def test_what_is_not_for_sale_is_a_404_problem(client, sku):
     assert answer["content-type"] == "application/problem+json"
 
 
-def test_staff_add_and_change_a_product_and_its_version_is_announced(published):
+def test_staff_add_and_change_a_product_and_each_version_is_announced(published):
     staff = client_of(new_user(is_staff=True))
     added = staff.post(PRODUCTS, {"sku": "MUG", "name": "Mug", "price": "9.90"})
     assert added.status_code == 201
@@ -79,7 +79,7 @@ def test_staff_add_and_change_a_product_and_its_version_is_announced(published):
     ]
 
 
-def test_staff_see_what_is_not_for_sale_and_others_do_not(client):
+def test_only_staff_see_inactive_products(client):
     stocked("OLD", north=5)
     operations.change_product(sku="OLD", active=False)
     staff = client_of(new_user(is_staff=True))
@@ -100,7 +100,7 @@ def test_staff_see_what_is_not_for_sale_and_others_do_not(client):
         *(("available", value) for value in (5,)),
     ],
 )
-def test_a_product_that_cannot_be_is_refused_by_field_and_nothing_is_written(field, value, published):
+def test_invalid_product_names_its_field_and_writes_nothing(field, value, published):
     stocked("MUG")
     before = (Product.objects.count(), len(published()))
     staff = client_of(new_user(is_staff=True))
@@ -111,15 +111,17 @@ def test_a_product_that_cannot_be_is_refused_by_field_and_nothing_is_written(fie
     assert (Product.objects.count(), len(published()) - 1) == before, "one event: the account of staff"
 
 
-def test_a_product_keeps_its_sku_and_an_unknown_one_is_a_404():
+def test_sku_cannot_change_and_unknown_product_is_a_404():
     stocked("MUG")
     staff = client_of(new_user(is_staff=True))
     assert_problem(staff.patch(f"{PRODUCTS}MUG/", {"sku": "CUP"}), 400, "sku")
     assert_problem(staff.patch(f"{PRODUCTS}GHOST/", {"name": "Ghost"}), 404)
 
 
-def test_a_sku_or_a_code_that_is_taken_at_the_last_moment_is_refused(monkeypatch):
-    monkeypatch.setattr(catalogue, "check", lambda _instance: None)  # as if both had asked before either wrote
+def test_sku_or_code_that_another_request_takes_after_validation_is_refused(monkeypatch):
+    monkeypatch.setattr(
+        catalogue, "validate", lambda _instance: None
+    )  # as if two requests passed it before either wrote
     staff = client_of(new_user(is_staff=True))
     for address, field, body in (
         (PRODUCTS, "sku", {"sku": "CUP", "name": "Cup", "price": "1.00"}),
@@ -130,18 +132,18 @@ def test_a_sku_or_a_code_that_is_taken_at_the_last_moment_is_refused(monkeypatch
     assert Product.objects.count() == Location.objects.count() == 1
 
 
-def test_a_change_of_nothing_changes_nothing(published):
+def test_empty_change_is_not_announced(published):
     stocked("MUG")
     before = len(published(ProductChanged))
     assert client_of(new_user(is_staff=True)).patch(f"{PRODUCTS}MUG/", {}).status_code == 200
     assert len(published(ProductChanged)) == before
 
 
-def test_a_stale_token_keeps_nobody_from_looking(client):
+def test_stale_token_does_not_prevent_reading(client):
     assert client.get(PRODUCTS, headers={"Authorization": "Bearer stale"}).status_code == 200
 
 
-def test_pages_follow_one_another_and_miss_nothing(client):
+def test_pages_cover_all_products_without_overlap(client):
     skus = [f"S{number:03}" for number in range(7)]
     for sku in skus:
         stocked(sku, north=1)
@@ -155,7 +157,7 @@ def test_pages_follow_one_another_and_miss_nothing(client):
     assert seen == [["S006", "S005", "S004"], ["S003", "S002", "S001"], ["S000"]]
 
 
-def test_a_page_takes_one_query_however_many_products_and_locations_there_are(client):
+def test_page_takes_one_query_for_any_number_of_products_and_locations(client):
     counts = []
     for number in range(20):
         stocked(f"S{number}", north=1, south=1, west=1)

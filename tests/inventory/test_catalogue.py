@@ -1,4 +1,5 @@
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -6,22 +7,23 @@ from django.db import IntegrityError, connection, transaction
 
 from inventory import operations
 from inventory.models import Location, Product
-from project.api.errors import InvalidInput
+from project.errors import InvalidInput
 from project.events import ProductChanged
 
 pytestmark = pytest.mark.django_db
 
 
-def mug(**changes):
-    return operations.add_product(**{"sku": "MUG", "name": "Mug", "price": Decimal("9.90")} | changes)
+def add_mug(**changes):
+    arguments: dict[str, Any] = {"sku": "MUG", "name": "Mug", "price": Decimal("9.90")}
+    return operations.add_product(**arguments | changes)
 
 
 def wrong_fields(refusal) -> set[str]:
     return {error.field for error in refusal.value.errors}
 
 
-def test_a_new_product_is_announced_once_with_all_that_others_may_know(published):
-    mug(currency="USD", active=False)
+def test_new_product_is_announced_once_with_all_public_fields(published):
+    add_mug(currency="USD", active=False)
 
     (event,) = published(ProductChanged)
     assert (event.sku, event.name, event.price, event.currency, event.active) == (
@@ -35,7 +37,7 @@ def test_a_new_product_is_announced_once_with_all_that_others_may_know(published
 
 
 def test_each_change_is_announced_once_with_the_next_sequence(published):
-    mug()
+    add_mug()
     operations.change_product(sku="MUG", price=Decimal("8.50"))
     operations.change_product(sku="MUG", name="Big mug", active=False)
 
@@ -46,8 +48,8 @@ def test_each_change_is_announced_once_with_the_next_sequence(published):
     ]
 
 
-def test_a_change_that_changes_nothing_is_not_announced(published):
-    mug()
+def test_change_without_effect_is_not_announced(published):
+    add_mug()
     operations.change_product(sku="MUG", price=Decimal("9.9"))
     operations.change_product(sku="MUG")
 
@@ -55,7 +57,7 @@ def test_a_change_that_changes_nothing_is_not_announced(published):
     assert Product.objects.get().version == 1
 
 
-def test_a_plain_save_is_announced_too(published):
+def test_plain_save_is_announced(published):
     product = Product(sku="MUG", name="Mug", price=Decimal(1))
     product.save()
     product.price = Decimal(2)
@@ -65,8 +67,8 @@ def test_a_plain_save_is_announced_too(published):
     assert Product.objects.get().version == 2
 
 
-def test_a_save_from_a_stale_copy_still_counts_on(published):
-    mug()
+def test_save_of_a_stale_instance_gets_the_next_sequence(published):
+    add_mug()
     one, other = Product.objects.get(), Product.objects.get()
     one.name = "One"
     one.save()
@@ -77,8 +79,8 @@ def test_a_save_from_a_stale_copy_still_counts_on(published):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_announcement_that_fails_takes_the_change_with_it(monkeypatch):
-    product = mug()
+def test_change_is_rolled_back_if_its_event_cannot_be_published(monkeypatch):
+    product = add_mug()
 
     def fail(*events):
         raise RuntimeError("no outbox today")
@@ -91,11 +93,11 @@ def test_an_announcement_that_fails_takes_the_change_with_it(monkeypatch):
     assert Product.objects.get().name == "Mug"
 
 
-def test_a_sku_stays_what_it_was():
-    product = mug()
+def test_sku_cannot_change():
+    product = add_mug()
     product.sku = "CUP"
 
-    with pytest.raises(ValidationError, match="keeps its SKU"):
+    with pytest.raises(ValidationError, match="The SKU MUG cannot change"):
         product.save()
 
     assert Product.objects.get().sku == "MUG"
@@ -118,33 +120,33 @@ def test_a_sku_stays_what_it_was():
         ({"currency": "EURO"}, "currency"),
     ],
 )
-def test_a_malformed_product_is_refused_by_field_and_nothing_is_written(changes, field, published):
+def test_invalid_product_names_its_field_and_writes_nothing(changes, field, published):
     with pytest.raises(InvalidInput) as refusal:
-        mug(**changes)
+        add_mug(**changes)
 
     assert wrong_fields(refusal) == {field}
     assert not Product.objects.exists()
     assert published() == []
 
 
-def test_a_taken_sku_is_refused(published):
-    mug()
+def test_taken_sku_is_refused(published):
+    add_mug()
     with pytest.raises(InvalidInput) as refusal:
-        mug()
+        add_mug()
 
     assert wrong_fields(refusal) == {"sku"}
     assert len(published()) == 1
 
 
-def test_several_wrong_fields_are_named_together():
+def test_all_invalid_fields_are_named_at_once():
     with pytest.raises(InvalidInput) as refusal:
-        mug(name="", price=Decimal(-1))
+        add_mug(name="", price=Decimal(-1))
 
     assert wrong_fields(refusal) == {"name", "price"}
 
 
-def test_a_malformed_change_is_refused_and_changes_nothing(published):
-    mug()
+def test_invalid_change_is_refused_and_changes_nothing(published):
+    add_mug()
     with pytest.raises(InvalidInput) as refusal:
         operations.change_product(sku="MUG", name="Big mug", price=Decimal(-1))
 
@@ -153,14 +155,14 @@ def test_a_malformed_change_is_refused_and_changes_nothing(published):
     assert len(published()) == 1
 
 
-def test_an_unknown_product_cannot_change():
+def test_changing_an_unknown_product_is_refused():
     with pytest.raises(InvalidInput) as refusal:
         operations.change_product(sku="GHOST", name="Boo")
 
     assert wrong_fields(refusal) == {"sku"}
 
 
-def test_a_taken_location_code_is_refused():
+def test_taken_location_code_is_refused():
     operations.add_location(code="north", name="North")
     with pytest.raises(InvalidInput) as refusal:
         operations.add_location(code="north", name="Also north")
@@ -169,7 +171,7 @@ def test_a_taken_location_code_is_refused():
     assert Location.objects.get().name == "North"
 
 
-def test_the_database_itself_refuses_a_negative_price():
-    mug()
+def test_database_refuses_a_negative_price():
+    add_mug()
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("UPDATE inventory_product SET price = -1")

@@ -1,31 +1,31 @@
 import pytest
-from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
 from inventory import operations
 from inventory.models import Movement, Stock
-from tests.inventory.helpers import placed, stocked
+from tests.inventory.helpers import order_for, stocked
+from tests.migrations.helpers import REPLACED, migrate_replaced
 
 pytestmark = pytest.mark.django_db
 postgresql_only = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no such statement")
 sqlite_only = pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL has no such statement")
 
 
-def run(sql: str) -> None:
+def execute(sql: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql)
 
 
-def refused(sql: str, match: str | None = None) -> None:
+def assert_refused(sql: str, match: str | None = None) -> None:
     with pytest.raises(IntegrityError, match=match), transaction.atomic():
-        run(sql)
+        execute(sql)
 
 
 @pytest.fixture
 def mugs():
-    """Ten on hand at one place, four of them reserved."""
+    """Ten units on hand at one location, four of them reserved."""
     stocked("MUG", north=10)
-    operations.reserve_stock(orders=[placed(MUG=4)])
+    operations.reserve_stock(orders=[order_for(MUG=4)])
 
 
 @pytest.mark.parametrize(
@@ -43,18 +43,18 @@ def mugs():
         ),
     ],
 )
-def test_the_database_refuses_to_change_or_remove_a_movement(mugs, sql, named):
+def test_database_refuses_to_change_or_remove_a_movement(mugs, sql, named):
     before = list(Movement.objects.order_by("id").values())
     if connection.vendor == "postgresql":
-        run("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks pending cannot be truncated anyway
+        execute("SET CONSTRAINTS ALL IMMEDIATE")  # PostgreSQL refuses to truncate a table with deferred checks
 
-    refused(sql, match=f"inventory_movement is append-only and refuses {named}: write a further movement")
+    assert_refused(sql, match=f"inventory_movement is append-only and refuses {named}: write a further movement")
 
     assert list(Movement.objects.order_by("id").values()) == before
 
 
-def test_the_orm_is_refused_too(mugs):
-    movement = Movement.objects.first()
+def test_orm_cannot_save_or_delete_a_movement(mugs):
+    movement = Movement.objects.earliest("id")
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         movement.save()
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
@@ -62,14 +62,14 @@ def test_the_orm_is_refused_too(mugs):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_protection_can_be_migrated_away_and_back(mugs):
+def test_triggers_can_be_migrated_backwards_and_forwards(mugs):
     try:
-        call_command("migrate", "inventory", "0001", verbosity=0)
-        run("UPDATE inventory_movement SET reason = 'unprotected'")
+        migrate_replaced([("inventory", "0001_initial")])
+        execute("UPDATE inventory_movement SET reason = 'unprotected'")
     finally:
-        call_command("migrate", "inventory", verbosity=0)
-    refused("UPDATE inventory_movement SET reason = 'protected'")
-    refused("DELETE FROM inventory_movement")
+        migrate_replaced(REPLACED)
+    assert_refused("UPDATE inventory_movement SET reason = 'protected'")
+    assert_refused("DELETE FROM inventory_movement")
 
 
 @pytest.mark.parametrize(
@@ -97,18 +97,18 @@ def test_the_protection_can_be_migrated_away_and_back(mugs):
         pytest.param("TRUNCATE inventory_stock", marks=postgresql_only),
     ],
 )
-def test_raw_sql_that_breaks_a_rule_is_refused(mugs, sql):
+def test_database_refuses_sql_that_breaks_a_constraint(mugs, sql):
     if sql.startswith("TRUNCATE"):
-        run("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks pending cannot be truncated anyway
-    refused(sql)
+        execute("SET CONSTRAINTS ALL IMMEDIATE")  # PostgreSQL refuses to truncate a table with deferred checks
+    assert_refused(sql)
 
 
 @postgresql_only
-def test_a_stock_row_without_movements_can_be_removed(mugs):
+def test_stock_row_without_movements_can_be_deleted(mugs):
     operations.add_location(code="south", name="South")
-    run(
+    execute(
         "INSERT INTO inventory_stock (product_id, location_id) SELECT p.id, l.id FROM inventory_product p, "
         "inventory_location l WHERE l.code = 'south'"
     )
-    run("DELETE FROM inventory_stock WHERE on_hand = 0")
+    execute("DELETE FROM inventory_stock WHERE on_hand = 0")
     assert Stock.objects.count() == 1

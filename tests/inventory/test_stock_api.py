@@ -1,4 +1,4 @@
-"""Stock, its ledger and its locations over HTTP."""
+"""Stock, movements and locations over HTTP."""
 
 from uuid import UUID, uuid4
 
@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from inventory import operations
 from inventory.models import Location, Movement
 from tests.api.clients import assert_problem, client_of, new_user
-from tests.inventory.helpers import assert_ledger_holds, figures, placed, stocked
+from tests.inventory.helpers import assert_ledger_holds, order_for, stock_figures, stocked
 
 pytestmark = pytest.mark.django_db
 STOCK = "/api/v1/stock/"
@@ -23,15 +23,15 @@ def staff() -> APIClient:
     return client_of(new_user(is_staff=True))
 
 
-def seen(client, address, *fields, **query):
+def get_fields(client, address, *fields, **query):
     response = client.get(address, query)
     assert response.status_code == 200, response.json()
     return [tuple(row[field] for field in fields) for row in response.json()["results"]]
 
 
-def test_stock_tells_what_is_on_hand_reserved_and_available(staff):
+def test_stock_lists_units_on_hand_reserved_and_available(staff):
     stocked("MUG", north=5)
-    operations.reserve_stock(orders=[placed(MUG=2)])
+    operations.reserve_stock(orders=[order_for(MUG=2)])
     assert staff.get(STOCK).json()["results"] == [
         {"sku": "MUG", "location": "north", "on_hand": 5, "reserved": 2, "available": 3}
     ]
@@ -40,31 +40,31 @@ def test_stock_tells_what_is_on_hand_reserved_and_available(staff):
 def test_stock_is_filtered_by_product_and_by_location(staff):
     stocked("MUG", north=5, south=6)
     stocked("CUP", north=7)
-    assert seen(staff, STOCK, "sku", "location", sku="MUG") == [("MUG", "south"), ("MUG", "north")]
-    assert seen(staff, STOCK, "sku", "location", location="north") == [("CUP", "north"), ("MUG", "north")]
-    assert seen(staff, STOCK, "on_hand", location="south", sku="MUG") == [(6,)]
-    assert seen(staff, STOCK, "sku", sku="GHOST") == []
+    assert get_fields(staff, STOCK, "sku", "location", sku="MUG") == [("MUG", "south"), ("MUG", "north")]
+    assert get_fields(staff, STOCK, "sku", "location", location="north") == [("CUP", "north"), ("MUG", "north")]
+    assert get_fields(staff, STOCK, "on_hand", location="south", sku="MUG") == [(6,)]
+    assert get_fields(staff, STOCK, "sku", sku="GHOST") == []
 
 
-def test_movements_name_their_causes_and_are_filtered_by_each(staff):
+def test_movements_name_their_causes_and_are_filtered_by_them(staff):
     stocked("MUG", north=5)
     stocked("CUP", south=5)
-    order = placed(MUG=2)
+    order = order_for(MUG=2)
     operations.reserve_stock(orders=[order])
     operations.adjust_stock(sku="CUP", location="south", quantity=-1, reason="one broke")
     of_order = [("MUG", "north", "reserved", 0, 2, 5, 2, str(order.order_id), str(order.id))]
     fields = ("sku", "location", "kind", "on_hand_delta", "reserved_delta", "on_hand_after", "reserved_after")
     for query in ({"order_id": str(order.order_id)}, {"event_id": str(order.id)}, {"kind": "reserved"}):
-        assert seen(staff, MOVEMENTS, *fields, "order_id", "event_id", **query) == of_order
-    assert seen(staff, MOVEMENTS, "kind", "reason", sku="CUP") == [
+        assert get_fields(staff, MOVEMENTS, *fields, "order_id", "event_id", **query) == of_order
+    assert get_fields(staff, MOVEMENTS, "kind", "reason", sku="CUP") == [
         ("adjusted", "one broke"),
         ("received", "first delivery"),
     ]
-    assert seen(staff, MOVEMENTS, "kind", location="south", kind="received") == [("received",)]
-    assert seen(staff, MOVEMENTS, "kind", order_id=str(uuid4())) == []
+    assert get_fields(staff, MOVEMENTS, "kind", location="south", kind="received") == [("received",)]
+    assert get_fields(staff, MOVEMENTS, "kind", order_id=str(uuid4())) == []
 
 
-def test_received_goods_are_in_stock_and_the_ledger_says_who_received_them():
+def test_receiving_adds_stock_and_records_the_user():
     stocked("MUG", north=5)
     user = new_user(is_staff=True)
     body = {"sku": "MUG", "location": "north", "quantity": 3, "reason": "delivery 17"}
@@ -76,7 +76,7 @@ def test_received_goods_are_in_stock_and_the_ledger_says_who_received_them():
     assert_ledger_holds()
 
 
-def test_a_correction_takes_away_or_adds(staff):
+def test_adjusting_removes_or_adds_units(staff):
     stocked("MUG", north=5)
     body = {"sku": "MUG", "location": "north", "reason": "a count"}
     assert staff.post(f"{STOCK}adjust/", {**body, "quantity": -2}).json()["on_hand"] == 3
@@ -84,7 +84,7 @@ def test_a_correction_takes_away_or_adds(staff):
     assert_ledger_holds()
 
 
-def test_a_transfer_answers_with_both_stocks(staff):
+def test_transfer_returns_both_stock_rows(staff):
     stocked("MUG", north=5, south=1)
     body = {"sku": "MUG", "source": "north", "target": "south", "quantity": 2, "reason": "more room"}
     response = staff.post(f"{STOCK}transfer/", body)
@@ -94,13 +94,13 @@ def test_a_transfer_answers_with_both_stocks(staff):
 
 
 @pytest.mark.parametrize("what", ["adjust", "transfer"])
-def test_what_is_reserved_stays(staff, what):
+def test_reserved_units_cannot_be_removed_or_transferred(staff, what):
     stocked("MUG", north=5, south=0)
-    operations.reserve_stock(orders=[placed(MUG=4)])
+    operations.reserve_stock(orders=[order_for(MUG=4)])
     places = {"location": "north"} if what == "adjust" else {"source": "north", "target": "south"}
     body = {"sku": "MUG", "quantity": -2 if what == "adjust" else 2, "reason": "x", **places}
     assert "at most 1" in str(assert_problem(staff.post(f"{STOCK}{what}/", body), 400, "quantity"))
-    assert figures("MUG", "north") == (5, 4)
+    assert stock_figures("MUG", "north") == (5, 4)
 
 
 @pytest.mark.parametrize("what", ["receive", "adjust", "transfer"])
@@ -114,7 +114,7 @@ def test_what_is_reserved_stays(staff, what):
         ("actor_id", str(UUID(int=1))),
     ],
 )
-def test_a_wrong_field_is_named_and_nothing_is_moved(staff, what, field, value):
+def test_invalid_field_is_named_and_nothing_is_moved(staff, what, field, value):
     stocked("MUG", north=5, south=5)
     movements = Movement.objects.count()
     place = "source" if what == "transfer" else "location"
@@ -127,14 +127,14 @@ def test_a_wrong_field_is_named_and_nothing_is_moved(staff, what, field, value):
 
 @pytest.mark.parametrize("reason", ["", "   "])
 @pytest.mark.parametrize("what", ["adjust", "transfer"])
-def test_a_correction_and_a_transfer_say_why(staff, what, reason):
+def test_adjusting_and_transferring_require_a_reason(staff, what, reason):
     stocked("MUG", north=5, south=5)
     places = {"location": "north"} if what == "adjust" else {"source": "north", "target": "south"}
     body = {"sku": "MUG", "quantity": 1, "reason": reason, **places}
     assert_problem(staff.post(f"{STOCK}{what}/", body), 400, "reason")
 
 
-def test_every_missing_field_is_named_at_once(staff):
+def test_all_missing_fields_are_named_at_once(staff):
     assert_problem(staff.post(f"{STOCK}receive/", {}), 400, "sku", "location", "quantity")
     assert_problem(staff.post(f"{STOCK}transfer/", {}), 400, "sku", "source", "target", "quantity", "reason")
 
@@ -158,7 +158,7 @@ def test_locations_are_added_listed_and_changed(staff):
         ("id", 1),
     ],
 )
-def test_a_location_that_cannot_be_is_refused_by_field(staff, field, value):
+def test_invalid_location_names_its_field(staff, field, value):
     stocked("MUG", north=5)
     assert_problem(staff.post(LOCATIONS, {"code": "west", "name": "West", field: value}), 400, field)
     if field in ("name", "priority"):
@@ -167,13 +167,13 @@ def test_a_location_that_cannot_be_is_refused_by_field(staff, field, value):
     assert Location.objects.get().name == "North"
 
 
-def test_a_location_that_is_not_there_is_a_404(staff):
+def test_unknown_location_is_a_404(staff):
     assert_problem(staff.patch(f"{LOCATIONS}ghost/", {"name": "Ghost"}), 404)
     assert_problem(staff.get(f"{LOCATIONS}ghost/"), 404)
 
 
 @pytest.mark.parametrize("address", [STOCK, MOVEMENTS, LOCATIONS, f"{MOVEMENTS}?sku=S0", f"{STOCK}?location=a"])
-def test_a_list_takes_two_queries_however_long_it_is(staff, address):
+def test_list_takes_two_queries_for_any_length(staff, address):
     counts = []
     for number in range(20):
         stocked(f"S{number}", a=1, **{f"l{number}": 1})
@@ -181,11 +181,11 @@ def test_a_list_takes_two_queries_however_long_it_is(staff, address):
             with CaptureQueriesContext(connection) as captured:
                 assert staff.get(address).status_code == 200
             counts.append(len(captured))
-    assert counts == [2, 2], "the user, the rows"
+    assert counts == [2, 2], "one query each for the user and the rows"
 
 
 @pytest.mark.parametrize("address", [STOCK, MOVEMENTS, LOCATIONS])
-def test_pages_miss_nothing_and_repeat_nothing(staff, address):
+def test_pages_cover_all_rows_without_overlap(staff, address):
     for number in range(5):
         stocked(f"S{number}", **{f"l{number}": 1})
     everything, page, pages = staff.get(address).json()["results"], f"{address}?page_size=2", []
@@ -198,7 +198,7 @@ def test_pages_miss_nothing_and_repeat_nothing(staff, address):
 
 
 @pytest.mark.parametrize("cursor", ["cD14", "cD0lMDA=", "cD0xLjU="], ids=["p=x", "p=%00", "p=1.5"])
-def test_a_forged_cursor_of_a_numbered_list_is_refused_by_name(staff, cursor):
+def test_forged_cursor_is_refused(staff, cursor):
     stocked("MUG", north=1)
     assert_problem(staff.get(MOVEMENTS, {"cursor": cursor}), 400, "cursor")
 
@@ -208,13 +208,13 @@ def test_a_forged_cursor_of_a_numbered_list_is_refused_by_name(staff, cursor):
     [("cD0tMQ==", []), ("cD05OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5", [(1,)])],
     ids=["p=-1", "p=9999999999999999999999999"],
 )
-def test_a_forged_cursor_beyond_the_ends_of_a_numbered_list_is_an_empty_or_a_full_page(staff, cursor, quantities):
+def test_forged_cursor_out_of_range_gives_an_empty_or_a_full_page(staff, cursor, quantities):
     stocked("MUG", north=1)
-    assert seen(staff, MOVEMENTS, "on_hand_delta", cursor=cursor) == quantities
+    assert get_fields(staff, MOVEMENTS, "on_hand_delta", cursor=cursor) == quantities
 
 
-def test_an_order_of_ids_is_the_order_of_a_ledger(staff):
+def test_movements_are_listed_newest_first(staff):
     stocked("MUG", north=1)
     for quantity in (2, 3, 4):
         operations.receive_stock(sku="MUG", location="north", quantity=quantity, actor_id=UUID(int=1))
-    assert [row[0] for row in seen(staff, MOVEMENTS, "on_hand_after")] == [10, 6, 3, 1]
+    assert [row[0] for row in get_fields(staff, MOVEMENTS, "on_hand_after")] == [10, 6, 3, 1]

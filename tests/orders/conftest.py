@@ -1,4 +1,4 @@
-"""What orders' tests share."""
+"""Fixtures of the tests of orders."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -14,7 +14,7 @@ from project.events import Line, ProductChanged
 
 @pytest.fixture
 def catalogue(db: None) -> Callable[..., None]:
-    """Make products known to orders: catalogue("TEA", price="2.50")."""
+    """Add products to orders' catalogue: `catalogue("TEA", price="2.50")`."""
 
     def catalogue(*skus: str, sequence: int = 1, **fields: Any) -> None:
         known: dict[str, Any] = {"name": "Tea", "price": "2.50", "currency": "EUR", "active": True} | fields
@@ -30,6 +30,7 @@ def place(catalogue: Callable[..., None]) -> Callable[..., Order]:
     catalogue("TEA")
 
     def place(**fields: Any) -> Order:
-        return place_order(**{"customer_id": uuid4(), "lines": [Line(sku="TEA", quantity=2)]} | fields)
+        order: dict[str, Any] = {"customer_id": uuid4(), "lines": [Line(sku="TEA", quantity=2)]}
+        return place_order(**order | fields)
 
     return place

@@ -29,7 +29,7 @@ def staff() -> Client:
     return logged_in(new_user(is_staff=True, is_superuser=True))
 
 
-def shown(client: Client, query: str = "") -> str:
+def list_page(client: Client, query: str = "") -> str:
     response = client.get(LIST + query, follow=True)
     assert response.status_code == 200
     return response.content.decode()
@@ -40,7 +40,7 @@ def cancel(client: Client, *orders: Order) -> str:
     return client.post(LIST, data, follow=True).content.decode()
 
 
-def test_an_order_shows_its_lines_and_history_and_can_not_be_edited(staff, place):
+def test_order_page_shows_lines_and_history_and_is_read_only(staff, place):
     order = place()
     response = staff.get(f"{LIST}{order.pk}/change/")
     page = response.content.decode()
@@ -53,17 +53,17 @@ def test_an_order_shows_its_lines_and_history_and_can_not_be_edited(staff, place
     assert Order.objects.get().status == "placed"
 
 
-def test_orders_are_found_by_their_id_and_by_their_customer(staff, place):
+def test_orders_are_found_by_order_id_and_by_customer_id(staff, place):
     mine, other = place(), place()
     for term in (mine.pk, mine.customer_id, mine.pk.hex, f" {mine.pk} "):
-        page = shown(staff, f"?q={term}")
+        page = list_page(staff, f"?q={term}")
         assert str(mine.pk) in page
         assert str(other.pk) not in page
-    assert "not a whole id" in shown(staff, "?q=0190")
-    assert str(other.pk) not in shown(staff, f"?q={uuid4()}")
+    assert "not a whole id" in list_page(staff, "?q=0190")
+    assert str(other.pk) not in list_page(staff, f"?q={uuid4()}")
 
 
-def test_staff_cancel_orders_and_hear_which_could_not_be(staff, place, published):
+def test_bulk_cancel_reports_which_orders_were_not_cancelled(staff, place, published):
     orders = [place() for _ in range(3)]
     cancel_order(order_id=orders[2].pk)
     page = cancel(staff, *orders)
@@ -75,18 +75,18 @@ def test_staff_cancel_orders_and_hear_which_could_not_be(staff, place, published
     assert orders[0].changes.get(sequence=2).actor_id == staff_id
 
 
-def test_many_refusals_are_summed_up(staff, place):
+def test_bulk_cancel_summarizes_many_refusals(staff, place):
     orders = [place() for _ in range(13)]
     cancel(staff, *orders)
-    assert "Not cancelled either: 3 more orders." in cancel(staff, *orders)
+    assert "3 more orders were not cancelled." in cancel(staff, *orders)
 
 
-def test_whoever_may_only_look_cannot_cancel(place):
+def test_bulk_cancel_requires_the_change_permission(place):
     order = place()
     viewer = new_user(is_staff=True)
     viewer.user_permissions.add(Permission.objects.get(codename="view_order"))
     client = logged_in(viewer)
-    assert str(order.pk) in shown(client)
+    assert str(order.pk) in list_page(client)
     cancel(client, order)
     assert Order.objects.get().status == "placed"
     viewer.user_permissions.add(Permission.objects.get(codename="change_order"))
@@ -94,25 +94,25 @@ def test_whoever_may_only_look_cannot_cancel(place):
     assert Order.objects.get().status == "cancelled"
 
 
-def test_the_list_costs_the_same_however_long(staff, place):
+def test_list_takes_the_same_statements_for_any_length(staff, place):
     statements = []
     for count in (1, 20):
         for _ in range(count):
             place()
         with CaptureQueriesContext(connection) as queries:
-            shown(staff)
+            list_page(staff)
         statements.append(len(queries))
     assert statements[0] == statements[1]
 
 
-def test_the_catalogue_copy_can_be_looked_at(staff, catalogue):
+def test_catalogue_items_can_be_viewed_but_not_added(staff, catalogue):
     catalogue("TEA", "CUP")
     assert "TEA" in staff.get("/admin/orders/catalogueitem/?q=TEA").content.decode()
     assert staff.get("/admin/orders/catalogueitem/TEA/change/").status_code == 200
     assert staff.get("/admin/orders/catalogueitem/add/").status_code == 403
 
 
-def test_an_order_is_cancelled_from_its_page_with_a_reason(staff, place, published):
+def test_order_is_cancelled_from_its_page_with_a_reason(staff, place, published):
     order = place()
     button = f"{LIST}{order.pk}/cancel/"
     assert button in staff.get(f"{LIST}{order.pk}/change/").content.decode()
@@ -127,7 +127,7 @@ def test_an_order_is_cancelled_from_its_page_with_a_reason(staff, place, publish
     assert (event.order_id, event.reason) == (order.pk, "recalled")
     assert order.changes.get(sequence=2).actor_id == User.objects.get().pk
 
-    # Somebody else had the page open, too.
+    # The page was still open in another tab.
     answer = staff.post(button, {"_form_submitted": "True", "reason": "recalled"})
     assert "HX-Redirect" not in answer
     assert f"Order {order.pk} is cancelled. Only one that is" in answer.content.decode()
@@ -135,11 +135,11 @@ def test_an_order_is_cancelled_from_its_page_with_a_reason(staff, place, publish
 
 
 @pytest.mark.parametrize("order_id", [uuid4(), "abc"])
-def test_what_is_not_there_cannot_be_cancelled(staff, place, order_id):
+def test_cancelling_an_unknown_order_is_a_404(staff, place, order_id):
     assert staff.post(f"{LIST}{order_id}/cancel/", {"_form_submitted": "True", "reason": "x"}).status_code == 404
 
 
-def test_whoever_may_only_look_has_nothing_to_press(place):
+def test_cancel_button_requires_the_change_permission(place):
     order = place()
     viewer = new_user(is_staff=True)
     viewer.user_permissions.add(Permission.objects.get(codename="view_order"))
@@ -149,10 +149,10 @@ def test_whoever_may_only_look_has_nothing_to_press(place):
     assert Order.objects.get().status == "placed"
 
 
-def test_orders_are_listed_by_status(staff, place):
+def test_orders_are_filtered_by_status(staff, place):
     placed, cancelled = place(), place()
     cancel_order(order_id=cancelled.pk)
-    page = shown(staff, "?status__exact=cancelled")
+    page = list_page(staff, "?status__exact=cancelled")
     assert str(cancelled.pk) in page
     assert str(placed.pk) not in page
-    assert "No orders match." in shown(staff, "?status__exact=paid")
+    assert "No orders match." in list_page(staff, "?status__exact=paid")

@@ -1,4 +1,4 @@
-"""Placing orders, by the operation and over HTTP."""
+"""Placing orders, through the operation and over HTTP."""
 
 from decimal import Decimal
 from uuid import UUID, uuid4
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 ORDERS = "/api/v1/orders/"
 
 
-def test_a_placed_order_is_stored_with_its_lines_and_history_and_announced(catalogue, published):
+def test_placed_order_is_stored_with_lines_and_history_and_announced(catalogue, published):
     catalogue("TEA", price="2.50", name="Green tea")
     catalogue("CUP", price="7.05")
     customer_id = uuid4()
@@ -37,14 +37,14 @@ def test_a_placed_order_is_stored_with_its_lines_and_history_and_announced(catal
     assert (event.order_id, event.customer_id, event.lines, event.sequence) == (order.pk, customer_id, lines, 1)
 
 
-def test_an_order_keeps_its_price_when_the_product_gets_dearer(catalogue, place):
+def test_order_keeps_its_price_when_the_product_price_rises(catalogue, place):
     order = place()
     catalogue("TEA", price="99.00", sequence=2)
     assert order.lines.get().unit_price == Decimal("2.50")
     assert place().total == Decimal("198.00")
 
 
-def test_placing_over_http_answers_the_order_and_where_it_is(catalogue):
+def test_placing_over_http_returns_the_order_and_its_location(catalogue):
     catalogue("TEA", name="Green tea")
     client = client_of(user := new_user())
     response = client.post(ORDERS, {"lines": [{"sku": "TEA", "quantity": 2}]})
@@ -81,7 +81,7 @@ TEA = {"sku": "TEA", "quantity": 1}
         pytest.param({"lines": [TEA | {"sku": True}]}, ["lines[0].sku"], id="SKU is true"),
         pytest.param({"lines": [TEA | {"sku": ["TEA"]}]}, ["lines[0].sku"], id="SKU is a list"),
         pytest.param({"lines": [TEA | {"sku": "T\0A"}]}, ["lines[0].sku"], id="SKU with a NUL"),
-        pytest.param({"lines": [TEA | {"sku": "x" * 65}]}, ["lines[0].sku"], id="endless SKU"),
+        pytest.param({"lines": [TEA | {"sku": "x" * 65}]}, ["lines[0].sku"], id="SKU too long"),
         pytest.param({"lines": [TEA | {"sku": "OLD"}]}, ["lines[0].sku"], id="not for sale"),
         pytest.param({"lines": [TEA, {"sku": "USD", "quantity": 1}]}, ["lines[1].sku"], id="mixed currencies"),
         pytest.param({"lines": [TEA, TEA]}, ["lines[1].sku"], id="the same SKU twice"),
@@ -89,35 +89,35 @@ TEA = {"sku": "TEA", "quantity": 1}
         pytest.param({"lines": [TEA, TEA, TEA]}, ["lines[1].sku", "lines[2].sku"], id="the same SKU thrice"),
         pytest.param({"lines": [TEA] * 101}, ["lines"], id="101 lines"),
         pytest.param({"lines": [TEA] * 10_000}, ["lines"], id="10,000 lines"),
-        pytest.param({"lines": [TEA | {"quantity": 0}]}, ["lines[0].quantity"], id="none"),
-        pytest.param({"lines": [TEA | {"quantity": -1}]}, ["lines[0].quantity"], id="less than none"),
+        pytest.param({"lines": [TEA | {"quantity": 0}]}, ["lines[0].quantity"], id="zero units"),
+        pytest.param({"lines": [TEA | {"quantity": -1}]}, ["lines[0].quantity"], id="negative quantity"),
         pytest.param({"lines": [TEA | {"quantity": 10_001}]}, ["lines[0].quantity"], id="10,001 units"),
         pytest.param({"lines": [TEA | {"quantity": 10**12}]}, ["lines[0].quantity"], id="10**12 units"),
         pytest.param({"lines": [TEA | {"quantity": 2**63 - 1}]}, ["lines[0].quantity"], id="2**63-1 units"),
         pytest.param({"lines": [TEA | {"quantity": 2**64}]}, ["lines[0].quantity"], id="2**64 units"),
         pytest.param({"lines": [TEA | {"quantity": "3"}]}, ["lines[0].quantity"], id="quantity is a string"),
-        pytest.param({"lines": [TEA | {"quantity": 1.5}]}, ["lines[0].quantity"], id="one and a half"),
+        pytest.param({"lines": [TEA | {"quantity": 1.5}]}, ["lines[0].quantity"], id="quantity is a fraction"),
         pytest.param({"lines": [TEA | {"quantity": 1.0}]}, ["lines[0].quantity"], id="quantity is a float"),
         pytest.param({"lines": [TEA | {"quantity": True}]}, ["lines[0].quantity"], id="quantity is true"),
         pytest.param({"lines": [TEA | {"quantity": None}]}, ["lines[0].quantity"], id="quantity is null"),
         pytest.param({"lines": [TEA | {"quantity": [1]}]}, ["lines[0].quantity"], id="quantity is a list"),
-        pytest.param({"lines": [TEA | {"price": 0}]}, ["lines[0].price"], id="a price of one's own"),
-        pytest.param({"lines": [TEA], "customer_id": str(uuid4())}, ["customer_id"], id="for someone else"),
-        pytest.param({"lines": [TEA], "status": "paid"}, ["status"], id="a status of one's own"),
-        pytest.param({"lines": [{"sku": "GOLD", "quantity": 2}]}, ["lines"], id="a total that no column holds"),
+        pytest.param({"lines": [TEA | {"price": 0}]}, ["lines[0].price"], id="price given by the customer"),
+        pytest.param({"lines": [TEA], "customer_id": str(uuid4())}, ["customer_id"], id="for another customer"),
+        pytest.param({"lines": [TEA], "status": "paid"}, ["status"], id="status given by the customer"),
+        pytest.param({"lines": [{"sku": "GOLD", "quantity": 2}]}, ["lines"], id="total too large for its column"),
         pytest.param(
             {"lines": [{"sku": 1, "quantity": 0}, TEA | {"quantity": "x"}, TEA]},
             ["lines[0].quantity", "lines[0].sku", "lines[1].quantity"],
-            id="several at once",
+            id="several invalid fields",
         ),
         pytest.param(
             {"lines": [{"sku": "NONE", "quantity": 1}, TEA, {"sku": "OLD", "quantity": 1}]},
             ["lines[0].sku", "lines[2].sku"],
-            id="several SKUs at once",
+            id="several invalid SKUs",
         ),
     ],
 )
-def test_a_bad_order_is_refused_by_field_and_nothing_is_written(body, fields, catalogue, published):
+def test_invalid_order_names_its_fields_and_writes_nothing(body, fields, catalogue, published):
     catalogue("TEA")
     catalogue("OLD", active=False)
     catalogue("USD", currency="USD")
@@ -141,14 +141,14 @@ def test_a_bad_order_is_refused_by_field_and_nothing_is_written(body, fields, ca
         ([Line(sku="TEA", quantity=10_001)], "lines[0].quantity"),
     ],
 )
-def test_the_operation_trusts_no_caller(lines, field, catalogue):
+def test_operation_validates_its_arguments(lines, field, catalogue):
     catalogue("TEA")
     with pytest.raises(operations.InvalidOrder) as refusal:
         operations.place_order(customer_id=uuid4(), lines=lines)
     assert [error.field for error in refusal.value.errors] == [field]
 
 
-def test_placing_takes_the_same_number_of_statements_whatever_the_number_of_lines(catalogue):
+def test_placing_takes_the_same_statements_for_any_number_of_lines(catalogue):
     skus = [f"S{number}" for number in range(100)]
     catalogue(*skus)
     statements = []
@@ -157,12 +157,12 @@ def test_placing_takes_the_same_number_of_statements_whatever_the_number_of_line
         with CaptureQueriesContext(connection) as queries:
             operations.place_order(customer_id=uuid4(), lines=lines)
         statements.append([query["sql"].split()[0] for query in queries])
-    # The savepoint is there because the test has a transaction of its own.
+    # The savepoint comes from the transaction of the test itself.
     writing = {"postgresql": ["WITH"] * 2, "sqlite": ["WITH"] * 3 + ["INSERT"] * 2}[connection.vendor]
     assert statements == [["SELECT", "SAVEPOINT", *writing, "RELEASE"]] * 3
 
 
-def test_the_order_that_placing_gives_is_the_one_that_is_stored(place):
+def test_returned_order_equals_the_stored_order(place):
     order = place()
     stored = Order.objects.get(pk=order.pk)
     for field in Order._meta.concrete_fields:
@@ -174,7 +174,7 @@ def test_the_order_that_placing_gives_is_the_one_that_is_stored(place):
     assert Order.objects.count() == 1
 
 
-def test_many_orders_are_placed_with_the_statements_of_one(catalogue, published, django_assert_num_queries):
+def test_many_orders_take_the_statements_of_one(catalogue, published, django_assert_num_queries):
     catalogue("TEA", "MUG", price="2.50")
     customer = uuid4()
     orders = [
@@ -189,7 +189,7 @@ def test_many_orders_are_placed_with_the_statements_of_one(catalogue, published,
     assert OrderChange.objects.filter(to_status="placed").count() == 50
 
 
-def test_one_bad_order_among_many_is_named_and_none_is_placed(catalogue):
+def test_one_invalid_order_of_several_is_named_and_no_order_is_placed(catalogue):
     catalogue("TEA")
     orders = [
         operations.NewOrder(customer_id=uuid4(), lines=[Line(sku=sku, quantity=1)]) for sku in ("TEA", "SOAP", "TEA")
@@ -200,7 +200,7 @@ def test_one_bad_order_among_many_is_named_and_none_is_placed(catalogue):
     assert not Order.objects.exists()
 
 
-def test_a_crash_while_placing_leaves_nothing(place, monkeypatch):
+def test_crash_while_placing_leaves_no_rows(place, monkeypatch):
     def crash(*_: object) -> None:
         raise RuntimeError
 
@@ -212,9 +212,9 @@ def test_a_crash_while_placing_leaves_nothing(place, monkeypatch):
 
 
 class TestWelcomeOrder:
-    """The order that greets a new user."""
+    """The order that every new user gets."""
 
-    def test_a_new_user_gets_one_whose_history_names_the_event(self, settings, catalogue, drain, published):
+    def test_new_user_gets_a_welcome_order_whose_history_names_the_event(self, settings, catalogue, drain, published):
         settings.WELCOME_SKU = "HELLO"
         catalogue("HELLO", price="0.00")
         user = new_user()
@@ -227,7 +227,7 @@ class TestWelcomeOrder:
         assert order.changes.get(sequence=1).event_id == created.id
         assert placed.correlation_id == created.id
 
-    def test_a_user_gets_it_once_however_often_the_event_comes(self, settings, catalogue):
+    def test_repeated_event_opens_one_welcome_order(self, settings, catalogue):
         settings.WELCOME_SKU = "HELLO"
         catalogue("HELLO")
         user_id = uuid4()
@@ -235,7 +235,7 @@ class TestWelcomeOrder:
             operations.open_welcome_order(user_id=user_id)
         assert Order.objects.get().customer_id == user_id
 
-    def test_the_database_itself_refuses_a_second(self, place):
+    def test_database_refuses_a_second_welcome_order(self, place):
         customer_id = uuid4()
         place(customer_id=customer_id, is_welcome=True)
         place(customer_id=customer_id)
@@ -244,12 +244,12 @@ class TestWelcomeOrder:
         assert Order.objects.filter(is_welcome=True).count() == 1
         place(is_welcome=True)
 
-    def test_without_a_product_for_it_there_is_none(self, settings):
+    def test_without_welcome_sku_no_order_is_opened(self, settings):
         settings.WELCOME_SKU = ""
         assert operations.open_welcome_order(user_id=uuid4()) is None
         assert not Order.objects.exists()
 
-    def test_while_the_catalogue_lacks_the_product_it_is_tried_again(self, settings, catalogue):
+    def test_missing_welcome_product_raises_until_the_catalogue_has_it(self, settings, catalogue):
         settings.WELCOME_SKU = "HELLO"
         user_id = UUID(int=1)
         with pytest.raises(operations.InvalidOrder):

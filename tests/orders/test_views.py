@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 ORDERS = "/api/v1/orders/"
 
 
-def test_people_see_their_own_orders_newest_first(place):
+def test_customers_see_their_own_orders_newest_first(place):
     ann, bob = new_user(), new_user()
     orders = [place(customer_id=ann.pk) for _ in range(3)]
     place(customer_id=bob.pk)
@@ -24,7 +24,7 @@ def test_people_see_their_own_orders_newest_first(place):
     assert results[0]["lines"][0]["sku"] == "TEA"
 
 
-def test_staff_see_everybodys(place):
+def test_staff_see_all_orders(place):
     order = place()
     client = client_of(new_user(is_staff=True))
     assert [row["id"] for row in client.get(ORDERS).json()["results"]] == [str(order.pk)]
@@ -33,29 +33,29 @@ def test_staff_see_everybodys(place):
     assert client.post(f"{ORDERS}{order.pk}/cancel/", {}).status_code == 200
 
 
-def test_orders_are_filtered_by_status_and_for_staff_by_customer(place):
+def test_orders_are_filtered_by_status_and_by_customer_for_staff(place):
     ann, bob = new_user(), new_user()
     first, second, third = (place(customer_id=user.pk) for user in (ann, ann, bob))
     client_of(ann).post(f"{ORDERS}{first.pk}/cancel/", {})
     staff = client_of(new_user(is_staff=True))
 
-    def found(client, **query):
+    def ids(client, **query):
         return [row["id"] for row in client.get(ORDERS, query).json()["results"]]
 
-    assert found(staff, status="placed") == [str(third.pk), str(second.pk)]
-    assert found(staff, customer_id=str(ann.pk)) == [str(second.pk), str(first.pk)]
-    assert found(staff, customer_id=str(ann.pk), status="cancelled") == [str(first.pk)]
-    assert found(client_of(ann), status="placed") == [str(second.pk)]
-    assert found(client_of(bob), customer_id=str(ann.pk)) == []
+    assert ids(staff, status="placed") == [str(third.pk), str(second.pk)]
+    assert ids(staff, customer_id=str(ann.pk)) == [str(second.pk), str(first.pk)]
+    assert ids(staff, customer_id=str(ann.pk), status="cancelled") == [str(first.pk)]
+    assert ids(client_of(ann), status="placed") == [str(second.pk)]
+    assert ids(client_of(bob), customer_id=str(ann.pk)) == []
     assert_problem(staff.get(ORDERS, {"status": "lost"}), 400, "status")
 
 
-def test_someone_elses_order_is_not_there(place):
+def test_order_of_another_customer_is_a_404(place):
     order = place()
     client = client_of(new_user())
-    someone_elses = assert_problem(client.get(f"{ORDERS}{order.pk}/"), 404)
-    nobodys = assert_problem(client.get(f"{ORDERS}{uuid4()}/"), 404)
-    assert someone_elses | {"instance": ""} == nobodys | {"instance": ""}
+    others = assert_problem(client.get(f"{ORDERS}{order.pk}/"), 404)
+    unknown = assert_problem(client.get(f"{ORDERS}{uuid4()}/"), 404)
+    assert others | {"instance": ""} == unknown | {"instance": ""}
     assert_problem(client.get(f"{ORDERS}{order.pk}/history/"), 404)
     assert_problem(client.post(f"{ORDERS}{order.pk}/cancel/", {}), 404)
     assert_problem(client.post(f"{ORDERS}{order.pk}/cancel/", {"reason": 1}), 404)
@@ -63,11 +63,11 @@ def test_someone_elses_order_is_not_there(place):
 
 
 @pytest.mark.parametrize("path", ["", "{}/", "{}/history/"])
-def test_nobody_reads_orders_without_a_token(path, place):
+def test_reading_orders_requires_a_token(path, place):
     assert_problem(client_of().get(ORDERS + path.format(place().pk)), 401)
 
 
-def test_pages_follow_one_another(place):
+def test_pages_cover_all_orders_without_overlap(place):
     ann = new_user()
     orders = [place(customer_id=ann.pk) for _ in range(5)]
     client, address, seen, pages = client_of(ann), f"{ORDERS}?page_size=2", [], 0
@@ -80,7 +80,7 @@ def test_pages_follow_one_another(place):
     assert client.get(page["previous"]).json()["results"][0]["id"] == seen[2]
 
 
-def test_a_list_takes_the_same_number_of_statements_whatever_its_length(place, catalogue):
+def test_list_takes_the_same_statements_for_any_length(place, catalogue):
     ann = new_user()
     client, statements = client_of(ann), []
     catalogue("CUP")
@@ -90,30 +90,30 @@ def test_a_list_takes_the_same_number_of_statements_whatever_its_length(place, c
         with CaptureQueriesContext(connection) as queries:
             assert len(client.get(ORDERS).json()["results"]) >= count
         statements.append(len(queries))
-    assert statements == [3, 3], "the user, the orders, their lines"
+    assert statements == [3, 3], "one statement each for the user, the orders and their lines"
 
 
-def test_history_tells_each_step_and_its_cause(place):
+def test_history_lists_each_change_with_its_cause(place):
     ann = new_user()
     order = place(customer_id=ann.pk)
     event = StockReserved(order_id=order.pk)
     confirm_orders(reserved=[event])
     client = client_of(ann)
     client.post(f"{ORDERS}{order.pk}/cancel/", {"reason": "Too late."})
-    steps = client.get(f"{ORDERS}{order.pk}/history/").json()["results"]
-    assert [(step["sequence"], step["from_status"], step["to_status"]) for step in steps] == [
+    changes = client.get(f"{ORDERS}{order.pk}/history/").json()["results"]
+    assert [(change["sequence"], change["from_status"], change["to_status"]) for change in changes] == [
         (1, "", "placed"),
         (2, "placed", "confirmed"),
         (3, "confirmed", "cancelled"),
     ]
-    assert [step["event_id"] for step in steps] == [None, str(event.id), None]
-    assert [step["actor_id"] for step in steps] == [None, None, str(ann.pk)]
-    assert steps[2]["reason"] == "Too late."
-    assert steps[0]["at"] <= steps[1]["at"] <= steps[2]["at"]
+    assert [change["event_id"] for change in changes] == [None, str(event.id), None]
+    assert [change["actor_id"] for change in changes] == [None, None, str(ann.pk)]
+    assert changes[2]["reason"] == "Too late."
+    assert changes[0]["at"] <= changes[1]["at"] <= changes[2]["at"]
 
 
 @pytest.mark.parametrize("body", [None, {}, {"reason": ""}, {"reason": "Changed my mind."}])
-def test_an_owner_cancels_with_a_reason_or_without(body, place):
+def test_owner_cancels_with_or_without_a_reason(body, place):
     ann = new_user()
     order = place(customer_id=ann.pk)
     response = client_of(ann).post(f"{ORDERS}{order.pk}/cancel/", body)
@@ -123,7 +123,7 @@ def test_an_owner_cancels_with_a_reason_or_without(body, place):
     assert client_of(ann).get(f"{ORDERS}{order.pk}/").json() == response.json()
 
 
-def test_cancelling_what_cannot_be_cancelled_is_a_409_that_says_why(place):
+def test_cancelling_a_cancelled_order_is_a_409_with_an_explanation(place):
     ann = new_user()
     order = place(customer_id=ann.pk)
     client = client_of(ann)
@@ -134,7 +134,7 @@ def test_cancelling_what_cannot_be_cancelled_is_a_409_that_says_why(place):
 
 
 @pytest.mark.parametrize("reason", [1, None, [], "x" * 501, "a\0b"])
-def test_a_bad_reason_is_refused_by_name(reason, place):
+def test_invalid_reason_names_its_field(reason, place):
     ann = new_user()
     order = place(customer_id=ann.pk)
     assert_problem(client_of(ann).post(f"{ORDERS}{order.pk}/cancel/", {"reason": reason}), 400, "reason")

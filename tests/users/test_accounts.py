@@ -1,4 +1,4 @@
-"""Accounts: how they come about, and that each is announced exactly once."""
+"""Creating accounts, each of which is announced exactly once, and logging in to them."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def by_admin(email: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("create", [by_plain_save, by_manager, by_operation, by_rest, by_command, by_admin])
-def test_every_way_to_an_account_announces_it_once(create, published, monkeypatch):
+def test_every_way_to_create_an_account_announces_it_once(create, published, monkeypatch):
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     User.objects.create_superuser("root@example.org")
     create("Ann@Example.ORG")
@@ -61,7 +61,7 @@ def test_every_way_to_an_account_announces_it_once(create, published, monkeypatc
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_account_whose_event_cannot_be_published_is_not_made(monkeypatch):
+def test_account_is_not_created_if_its_event_cannot_be_published(monkeypatch):
     def fail(*_: object) -> None:
         raise RuntimeError("no")
 
@@ -71,7 +71,7 @@ def test_an_account_whose_event_cannot_be_published_is_not_made(monkeypatch):
     assert not User.objects.exists()
 
 
-def test_a_fixture_is_no_news(tmp_path: Path, published):
+def test_loading_a_fixture_announces_nothing(tmp_path: Path, published):
     fixture = tmp_path / "users.json"
     fields = {"email": "ann@example.org", "password": "!", "date_joined": "2026-01-01T00:00:00Z"}
     fixture.write_text(json.dumps([{"model": "users.user", "pk": str(uuid4()), "fields": fields}]))
@@ -81,32 +81,32 @@ def test_a_fixture_is_no_news(tmp_path: Path, published):
 
 
 @pytest.mark.parametrize("create", [by_plain_save, by_manager])
-def test_one_address_has_one_account_in_whatever_spelling(create):
+def test_email_addresses_are_unique_in_any_case(create):
     create("Ann@example.org")
     with pytest.raises(IntegrityError):
         create(" aNN@EXAMPLE.org ")
 
 
-def test_an_account_is_found_in_whatever_spelling():
+def test_lookup_by_email_ignores_case():
     by_plain_save("Ann@example.org")
     assert User.objects.get(email="ANN@example.org").email == "ann@example.org"
     assert User.objects.get_by_natural_key("ANN@example.org").email == "ann@example.org"
 
 
-def test_the_database_itself_refuses_capitals():
+def test_database_refuses_capitals_in_email_addresses():
     by_plain_save("ann@example.org")
     with pytest.raises(IntegrityError), connection.cursor() as cursor:
         cursor.execute("UPDATE users_user SET email = 'Ann@example.org'")
 
 
-def test_a_saved_account_shows_what_is_stored():
+def test_save_normalizes_the_email_address_of_the_instance():
     user = User(email=" Ann@Example.org")
     user.save()
     assert user.email == "ann@example.org"
     assert user.pk.version == 7
 
 
-def test_createsuperuser_refuses_an_address_that_is_taken(monkeypatch):
+def test_createsuperuser_refuses_a_taken_address(monkeypatch):
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     by_command("ann@example.org")
     assert User.objects.get().is_superuser
@@ -114,12 +114,12 @@ def test_createsuperuser_refuses_an_address_that_is_taken(monkeypatch):
         by_command("ANN@example.org")
 
 
-def test_an_account_needs_an_address():
+def test_account_requires_an_email_address():
     with pytest.raises(ValueError, match="e-mail"):
         User.objects.create_user("")
 
 
-def test_an_account_without_a_password_cannot_be_logged_in_to():
+def test_account_without_a_password_cannot_log_in():
     user = operations.register_user(email="ann@example.org", password=None)
     assert not user.has_usable_password()
     for password in ("", "None", "!"):
@@ -127,7 +127,7 @@ def test_an_account_without_a_password_cannot_be_logged_in_to():
         assert response.status_code in (400, 401)
 
 
-def test_registering_answers_the_account_and_never_the_password():
+def test_registration_returns_the_account_without_the_password():
     response = client_of().post("/api/v1/users/", {"email": "Ann@example.org", "password": PASSWORD, "name": "Ann"})
     assert response.status_code == 201
     user = User.objects.get()
@@ -166,7 +166,7 @@ def test_registering_answers_the_account_and_never_the_password():
         ({"id": str(uuid4())}, "id"),
     ],
 )
-def test_a_bad_registration_names_the_field_and_changes_nothing(change, field, published):
+def test_invalid_registration_names_the_field_and_changes_nothing(change, field, published):
     by_plain_save("taken@example.org")
     before = published()
     body = {"email": "ann@example.org", "password": PASSWORD, "name": "Ann"} | change
@@ -175,20 +175,20 @@ def test_a_bad_registration_names_the_field_and_changes_nothing(change, field, p
     assert published() == before
 
 
-def test_all_that_is_wrong_is_said_at_once():
+def test_registration_reports_all_errors_at_once():
     response = client_of().post("/api/v1/users/", {"email": "ann", "password": "short"})
     assert_problem(response, 400, "email", "password")
     assert_problem(client_of().post("/api/v1/users/", {}), 400, "email", "password")
 
 
-def test_registering_ignores_a_stale_token():
+def test_registration_ignores_a_stale_token():
     client = client_of()
     client.credentials(HTTP_AUTHORIZATION="Bearer stale")
     response = client.post("/api/v1/users/", {"email": "ann@example.org", "password": PASSWORD})
     assert response.status_code == 201
 
 
-def test_e_mail_and_password_give_a_token_that_opens_the_account():
+def test_login_returns_tokens_that_authenticate():
     by_operation("ann@example.org")
     response = client_of().post("/api/v1/auth/token/", {"email": "ANN@example.org", "password": PASSWORD})
     assert response.status_code == 200
@@ -200,7 +200,7 @@ def test_e_mail_and_password_give_a_token_that_opens_the_account():
     assert client.get("/api/v1/users/me/").status_code == 200
 
 
-def test_a_wrong_password_and_an_unknown_address_are_answered_alike():
+def test_wrong_password_and_unknown_address_get_the_same_answer():
     by_operation("ann@example.org")
     bodies = [
         {"email": "ann@example.org", "password": "wrong"},
@@ -221,11 +221,11 @@ def test_a_wrong_password_and_an_unknown_address_are_answered_alike():
         ({"email": "ann@example.org", "password": "x", "remember": True}, ["remember"]),
     ],
 )
-def test_a_bad_log_in_names_the_field(body, fields):
+def test_invalid_login_names_the_field(body, fields):
     assert_problem(client_of().post("/api/v1/auth/token/", body), 400, *fields)
 
 
-def test_a_refresh_token_is_checked():
+def test_invalid_refresh_tokens_are_refused():
     path = "/api/v1/auth/token/refresh/"
     assert_problem(client_of().post(path, {}), 400, "refresh")
     assert_problem(client_of().post(path, {"refresh": 1}), 400, "refresh")
@@ -240,7 +240,7 @@ def test_a_refresh_token_is_checked():
     assert_problem(client_of().post(path, {"refresh": tokens["refresh"]}), 401)
 
 
-def test_people_change_their_name_and_nothing_else():
+def test_users_can_change_only_their_name():
     user = new_user()
     client = client_of(user)
     assert client.patch("/api/v1/users/me/", {"name": "Anna"}).json()["name"] == "Anna"
@@ -252,5 +252,5 @@ def test_people_change_their_name_and_nothing_else():
     assert (stored.name, stored.email, stored.is_staff) == ("Anna", user.email, False)
 
 
-def test_ones_own_account_needs_a_token():
+def test_users_me_requires_a_token():
     assert_problem(client_of().get("/api/v1/users/me/"), 401)

@@ -18,7 +18,7 @@ def staff() -> Client:
     return client
 
 
-def test_staff_log_in_with_their_e_mail():
+def test_staff_log_in_with_their_email_address():
     User.objects.create_superuser("root@example.org", PASSWORD)
     client = Client()
     response = client.post("/admin/login/", {"username": "ROOT@example.org", "password": PASSWORD})
@@ -36,7 +36,7 @@ def test_groups_can_be_edited(staff):
     assert staff.get("/admin/auth/group/add/").status_code == 200
 
 
-def test_a_taken_address_is_refused_in_the_form(staff):
+def test_form_refuses_a_taken_address(staff):
     new_user(email="ann@example.org")
     form = {"email": "ANN@example.org", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
     response = staff.post("/admin/users/user/add/", form)
@@ -53,16 +53,16 @@ def test_a_password_can_be_set(staff):
     assert User.objects.get(pk=user.pk).check_password("another good one")
 
 
-def test_who_is_made_inactive_gets_no_token_any_more(staff):
+def test_deactivated_user_gets_no_token(staff):
     user = register_user(email="ann@example.org", password=PASSWORD, name="Ann")
     login = {"email": user.email, "password": PASSWORD}
     assert client_of().post("/api/v1/auth/token/", login).status_code == 200
-    form = {"email": user.email, "name": user.name}  # a box that is not ticked is not sent
+    form = {"email": user.email, "name": user.name}  # browsers do not send unchecked boxes, here `is_active`
     assert staff.post(f"/admin/users/user/{user.pk}/change/", form).status_code == 302
     assert_problem(client_of().post("/api/v1/auth/token/", login), 401)
 
 
-def test_the_list_costs_the_same_however_long(staff, django_assert_num_queries, django_assert_max_num_queries):
+def test_list_takes_the_same_queries_for_any_length(staff, django_assert_num_queries, django_assert_max_num_queries):
     new_user()
     with django_assert_max_num_queries(10) as few:
         staff.get("/admin/users/user/")
@@ -72,26 +72,26 @@ def test_the_list_costs_the_same_however_long(staff, django_assert_num_queries, 
         staff.get("/admin/users/user/")
 
 
-def test_people_are_found_by_their_address_a_word_of_their_name_and_their_id(staff):
+def test_users_are_found_by_address_by_a_word_of_their_name_and_by_id(staff):
     ada, bob = (register_user(email=f"{name}@example.org", password=None, name=f"{name} l") for name in ("ada", "bob"))
     for term, found in (("ADA", {ada}), ("ada@ex", {ada}), ("L", {ada, bob}), (str(bob.pk), {bob}), ("nobody", set())):
         page = staff.get("/admin/users/user/", {"q": term})
         assert set(page.context["cl"].result_list) == found, term
 
 
-def test_an_account_is_not_deleted_as_others_know_its_id(staff):
+def test_accounts_cannot_be_deleted_because_other_services_keep_their_ids(staff):
     user = new_user()
     assert staff.post(f"/admin/users/user/{user.pk}/delete/", {"post": "yes"}).status_code == 403
     assert User.objects.filter(pk=user.pk).exists()
 
 
-def test_who_logs_in_without_having_asked_for_a_page_comes_to_the_start():
+def test_login_without_a_requested_page_redirects_to_the_index():
     User.objects.create_superuser("root@example.org", PASSWORD)
     login = {"username": "root@example.org", "password": PASSWORD}
     assert Client().post("/admin/login/", login)["Location"] == "/admin/"
 
 
-def test_a_form_that_was_open_for_too_long_is_refused_with_what_to_do(db):
+def test_expired_form_is_refused_with_advice(db):
     answer = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "ada@example.org"})
     assert answer.status_code == 403
-    assert "Load the page anew and send it again." in answer.content.decode()
+    assert "Reload the page and send the form again." in answer.content.decode()

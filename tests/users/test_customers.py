@@ -1,4 +1,4 @@
-"""Many accounts at once."""
+"""Registering many accounts at once."""
 
 import pytest
 from django.db import connection
@@ -12,7 +12,7 @@ from users.operations import InvalidUser
 pytestmark = pytest.mark.django_db
 
 
-def test_accounts_are_made_where_there_are_none_and_each_is_announced_once(published):
+def test_only_missing_accounts_are_created_and_each_is_announced_once(published):
     ann = operations.register_user(email="ann@example.org", password=None, name="Ann")
 
     accounts = operations.register_customers(names={"bob@example.org": "Bob", "ann@example.org": "Else"})
@@ -23,26 +23,26 @@ def test_accounts_are_made_where_there_are_none_and_each_is_announced_once(publi
     assert not User.objects.get(email="bob@example.org").has_usable_password()
 
 
-def test_a_second_time_changes_nothing(published):
+def test_repeated_registration_changes_nothing(published):
     names = {"ann@example.org": "Ann", "bob@example.org": "Bob"}
     assert operations.register_customers(names=names) == operations.register_customers(names=names)
     assert User.objects.count() == len(published()) == 2
 
 
-def test_an_address_that_somebody_takes_meanwhile_is_theirs_and_announced_by_them(published, monkeypatch):
+def test_account_registered_concurrently_is_kept_and_announced_once(published, monkeypatch):
     insert = User.objects.bulk_create
 
-    def somebody_is_faster(*arguments, **options):
+    def insert_after_a_concurrent_registration(*arguments, **options):
         operations.register_user(email="ann@example.org", password=None, name="Faster")
         return insert(*arguments, **options)
 
-    monkeypatch.setattr(User.objects, "bulk_create", somebody_is_faster)
+    monkeypatch.setattr(User.objects, "bulk_create", insert_after_a_concurrent_registration)
     accounts = operations.register_customers(names={"ann@example.org": "Ann"})
     assert accounts["ann@example.org"].name == "Faster"
     assert [event.user_id for event in published(UserCreated)] == [User.objects.get().pk]
 
 
-def test_one_wrong_address_or_name_refuses_all(published):
+def test_one_invalid_address_or_name_refuses_all(published):
     for names in ({"ann@example.org": "Ann", "bob": "Bob"}, {"ann@example.org": "Ann", "bob@example.org": "B" * 151}):
         with pytest.raises(InvalidUser):
             operations.register_customers(names=names)
@@ -50,7 +50,7 @@ def test_one_wrong_address_or_name_refuses_all(published):
     assert published() == []
 
 
-def test_it_takes_as_many_statements_for_fifty_as_for_one():
+def test_fifty_accounts_take_the_statements_of_one():
     statements = []
     for first, last in ((0, 1), (1, 51)):
         with CaptureQueriesContext(connection) as queries:

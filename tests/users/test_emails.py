@@ -1,4 +1,4 @@
-"""What people are told by e-mail."""
+"""The e-mails that users get."""
 
 import logging
 from functools import partial
@@ -10,8 +10,8 @@ import pytest
 from django.core.mail import EmailMessage
 from django.db import transaction
 
+from project.bus import publish
 from project.bus.models import Delivery, Failure, Receipt
-from project.bus.outbox import publish
 from project.events import OrderCancelled, OrderConfirmed, OrderRejected
 from tests.api.clients import new_user
 from users.models import User
@@ -19,21 +19,21 @@ from users.models import User
 pytestmark = pytest.mark.django_db
 
 
-def tell(*events) -> None:
+def publish_events(*events) -> None:
     with transaction.atomic():
         publish(*events)
 
 
 @pytest.fixture
 def ann(drain, mailoutbox) -> User:
-    """Somebody whose welcome is over."""
+    """A user who already has the welcome e-mail."""
     user = new_user()
     drain()
     mailoutbox.clear()
     return user
 
 
-def test_a_new_user_is_welcomed(drain, mailoutbox):
+def test_new_user_gets_a_welcome_email(drain, mailoutbox):
     user = new_user()
     drain()
     (mail,) = mailoutbox
@@ -52,8 +52,8 @@ ORDER = uuid4()
         (partial(OrderCancelled, reason="Changed my mind."), "Changed my mind."),
     ],
 )
-def test_the_outcome_of_an_order_is_told_once(ann, outcome, words, drain, mailoutbox):
-    tell(outcome(order_id=ORDER, customer_id=ann.pk))
+def test_each_outcome_of_an_order_sends_one_email(ann, outcome, words, drain, mailoutbox):
+    publish_events(outcome(order_id=ORDER, customer_id=ann.pk))
     drain()
     (mail,) = mailoutbox
     assert mail.to == [ann.email]
@@ -61,54 +61,54 @@ def test_the_outcome_of_an_order_is_told_once(ann, outcome, words, drain, mailou
     assert words in mail.body
 
 
-def test_the_message_id_is_derived_from_the_delivery(ann, settings, drain, mailoutbox):
+def test_message_id_is_derived_from_the_delivery(ann, settings, drain, mailoutbox):
     settings.DEFAULT_FROM_EMAIL = "Orderly <shop@shop.example>"
     event = OrderConfirmed(order_id=ORDER, customer_id=ann.pk)
-    tell(event)
+    publish_events(event)
     drain()
     receipt = Receipt.objects.get(event_id=event.id, handler="users.email_confirmation")
     (mail,) = mailoutbox
     assert mail.message()["Message-ID"] == f"<{receipt.event_id}-{receipt.delivery_id}@shop.example>"
 
 
-def test_a_user_who_is_gone_is_told_nothing(drain, mailoutbox):
-    tell(OrderConfirmed(order_id=ORDER, customer_id=uuid4()))
+def test_deleted_user_gets_no_email(drain, mailoutbox):
+    publish_events(OrderConfirmed(order_id=ORDER, customer_id=uuid4()))
     drain()
     assert mailoutbox == []
     assert not Delivery.objects.exists()
 
 
-def test_no_address_is_logged_or_stored_when_the_mail_server_refuses_it(ann, drain, caplog, monkeypatch):
+def test_address_that_the_mail_server_refuses_is_not_logged_or_stored(ann, drain, caplog, monkeypatch):
     def refuse(message: EmailMessage) -> Never:
         raise SMTPRecipientsRefused({message.to[0]: (550, f"{message.to[0]} unknown".encode())})
 
     monkeypatch.setattr(EmailMessage, "send", refuse)
     caplog.set_level(logging.DEBUG)
-    tell(OrderConfirmed(order_id=ORDER, customer_id=ann.pk))
+    publish_events(OrderConfirmed(order_id=ORDER, customer_id=ann.pk))
     drain()
-    failures = Failure.objects.all()  # the first retry may be due at once
+    failures = Failure.objects.all()  # more than one, if the first retry was due at once
     assert failures
     for failure in failures:
         assert "550" in failure.error
         assert str(ann.pk) in failure.error
         assert ann.email not in failure.error + failure.traceback
     assert ann.email not in caplog.text
-    assert Delivery.objects.filter(handler="users.email_confirmation", dead_at=None).exists(), "it is tried again"
+    assert Delivery.objects.filter(handler="users.email_confirmation", dead_at=None).exists(), "the delivery is retried"
 
 
-def test_no_address_is_stored_when_the_mail_server_repeats_it_in_its_answer(ann, drain, monkeypatch):
+def test_address_that_the_mail_server_repeats_in_its_answer_is_not_stored(ann, drain, monkeypatch):
     def refuse(message: EmailMessage) -> Never:
         raise SMTPDataError(554, f"<{message.to[0]}> rejected".encode())
 
     monkeypatch.setattr(EmailMessage, "send", refuse)
-    tell(OrderConfirmed(order_id=ORDER, customer_id=ann.pk))
+    publish_events(OrderConfirmed(order_id=ORDER, customer_id=ann.pk))
     drain()
     failure = Failure.objects.latest("id")
     assert "SMTP 554" in failure.error
     assert ann.email not in failure.error + failure.traceback
 
 
-def test_events_carry_ids_only(published):
+def test_user_created_carries_only_the_id(published):
     user = new_user()
     (event,) = published()
     assert event.data_fields == ("user_id",)

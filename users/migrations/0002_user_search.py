@@ -1,21 +1,11 @@
-"""Indexes that users are filtered and searched by; on PostgreSQL one on the words of their names.
+"""Indexes that users are filtered and searched by; on PostgreSQL, one on the words of their names.
 
-Its expression is that of the lookup `words` in project/api/admin.py, or it would not be used.
+The index is used only while its expression equals that of the lookup `words`, which the admins share.
 """
 
 from django.db import migrations, models
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.state import StateApps
 
-
-def index_words(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute("CREATE INDEX users_user_words ON users_user USING gin (to_tsvector('simple', name))")
-
-
-def forget_words(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute("DROP INDEX users_user_words")
+from project.bus.backends.migrations import RunPostgreSQL
 
 
 class Migration(migrations.Migration):
@@ -29,5 +19,8 @@ class Migration(migrations.Migration):
             model_name="user",
             index=models.Index(fields=["id"], condition=models.Q(is_active=False), name="users_user_inactive"),
         ),
-        migrations.RunPython(index_words, forget_words),
+        RunPostgreSQL(
+            ["CREATE INDEX users_user_words ON users_user USING gin (to_tsvector('simple', name))"],
+            ["DROP INDEX users_user_words"],
+        ),
     ]

@@ -9,4 +9,4 @@ class NaiveConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the signals."""
-        from benchmarks.peers.naive import signals  # noqa: F401, PLC0415 - models can be imported only now
+        from benchmarks.peers.naive import signals  # noqa: F401, PLC0415 - models cannot be imported earlier

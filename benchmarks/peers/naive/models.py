@@ -1,4 +1,4 @@
-"""Orders, stock and its ledger: the same columns as ours where they say something of an order."""
+"""Orders, stock and its ledger, with the same columns as ours as far as they describe an order."""
 
 from django.db import models
 from django.db.models.functions import Now

@@ -1,4 +1,4 @@
-"""Placing orders."""
+"""Places orders."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -12,7 +12,7 @@ Lines = Sequence[tuple[str, int]]
 
 
 def place_order(customer_id: UUID, lines: Lines) -> Order:
-    """Place one; its post_save signal does the rest."""
+    """Place one order; its post_save signal does the rest."""
     products = Product.objects.in_bulk([sku for sku, _ in lines], field_name="sku")
     with transaction.atomic():
         order = Order.objects.create(customer_id=customer_id, currency="EUR", total=total_of(lines, products))
@@ -22,7 +22,7 @@ def place_order(customer_id: UUID, lines: Lines) -> Order:
 
 
 def place_orders(wanted: Sequence[tuple[UUID, Lines]]) -> None:
-    """Place many in one transaction. bulk_create sends no signal, so each is announced here."""
+    """Place orders in one transaction. bulk_create sends no signal, so this function enqueues the tasks."""
     products = Product.objects.in_bulk({sku for _, lines in wanted for sku, _ in lines}, field_name="sku")
     orders = [
         Order(customer_id=customer_id, currency="EUR", total=total_of(lines, products)) for customer_id, lines in wanted
@@ -38,7 +38,7 @@ def place_orders(wanted: Sequence[tuple[UUID, Lines]]) -> None:
 
 
 def total_of(lines: Lines, products: Mapping[str, Product]) -> object:
-    """What they come to."""
+    """The total of lines."""
     return sum(quantity * products[sku].price for sku, quantity in lines)
 
 

@@ -26,7 +26,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
 CELERY_OUTBOX_APP = "benchmarks.peers.naive.celery.app"
-MONITORING_METRICS_ENABLED = False  # of the outbox package: a datagram for each message, and nobody listens
+MONITORING_METRICS_ENABLED = False  # of the outbox package: a datagram for each message, which nothing receives
 
 DATABASES = {"default": env.db_url("DATABASE_URL")}
 SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
@@ -37,7 +37,7 @@ if SQLITE:
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
-    # As sessions of our workers have it.
+    # As in the sessions of our workers.
     DATABASES["default"].setdefault("OPTIONS", {})["options"] = "-c random_page_cost=1.1"
 if TUNED:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
@@ -53,7 +53,7 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
-    # Ours is spared the line for each task that is received and done, too. On SQLite retries tell of locks.
+    # Without the line for each task that is received and done, as in ours. On SQLite, retries show locks.
     "loggers": {
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "INFO", "filters": ["locks"]} if SQLITE else {"level": "WARNING"},

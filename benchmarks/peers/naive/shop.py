@@ -1,4 +1,4 @@
-"""The naive peer as the benchmark sees it."""
+"""The naive peer, for benchmarks/agent.py."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +9,17 @@ from django.core.management import call_command
 from django.db import OperationalError
 from rest_framework_simplejwt.tokens import AccessToken
 
+from benchmarks.orders import (
+    CUSTOMERS,
+    HISTORY_SEED,
+    PRICES,
+    UNITS_PER_PRODUCT,
+    OrderSpec,
+    customer_id,
+    generate_orders,
+    in_batches,
+    order_total,
+)
 from benchmarks.peers.naive import operations
 from benchmarks.peers.naive.models import (
     Customer,
@@ -20,18 +31,17 @@ from benchmarks.peers.naive.models import (
     Reservation,
     Stock,
 )
-from benchmarks.specs import CUSTOMERS, HISTORY_SEED, PRICES, UNITS, Spec, chunks, customer_id, specs, total
 
 LOCK_ERROR = OperationalError
 
 
-def place_one(spec: Spec) -> UUID:
+def place_one(spec: OrderSpec) -> UUID:
     """Place one order; its id."""
     return operations.place_order(spec.customer_id, spec.lines).pk
 
 
-def place_many(wanted: Sequence[Spec]) -> None:
-    """Place many in one transaction."""
+def place_many(wanted: Sequence[OrderSpec]) -> None:
+    """Place orders in one transaction."""
     operations.place_orders([(spec.customer_id, spec.lines) for spec in wanted])
 
 
@@ -49,24 +59,31 @@ def set_up(*, history: int) -> dict[str, Any]:
     )
     products = Product.objects.bulk_create(Product(sku=sku, name=f"Product {sku}", price=PRICES[sku]) for sku in PRICES)
     stocks = {
-        product.sku: Stock(product=product, on_hand=UNITS, reserved=0)
+        product.sku: Stock(product=product, on_hand=UNITS_PER_PRODUCT, reserved=0)
         for product in sorted(products, key=lambda product: product.pk)
     }
     Stock.objects.bulk_create(stocks.values())
     Movement.objects.bulk_create(
-        Movement(stock=stock, kind="received", on_hand_delta=UNITS, on_hand_after=UNITS, reserved_after=0)
+        Movement(
+            stock=stock,
+            kind="received",
+            on_hand_delta=UNITS_PER_PRODUCT,
+            on_hand_after=UNITS_PER_PRODUCT,
+            reserved_after=0,
+        )
         for stock in stocks.values()
     )
-    for chunk in chunks(specs(count=history, seed=HISTORY_SEED), size=2_000):
+    for chunk in in_batches(generate_orders(count=history, seed=HISTORY_SEED), size=2_000):
         add_history(chunk, stocks)
     Stock.objects.bulk_update(stocks.values(), ["reserved"], batch_size=500)
     return {}
 
 
-def add_history(wanted: Sequence[Spec], stocks: dict[str, Stock]) -> None:
-    """Add orders as they look when all is done."""
+def add_history(wanted: Sequence[OrderSpec], stocks: dict[str, Stock]) -> None:
+    """Add orders that are settled."""
     orders = [
-        Order(customer_id=spec.customer_id, currency="EUR", total=total(spec), status="confirmed") for spec in wanted
+        Order(customer_id=spec.customer_id, currency="EUR", total=order_total(spec), status="confirmed")
+        for spec in wanted
     ]
     Order.objects.bulk_create(orders)
     changes, lines, reservations, movements = [], [], [], []

@@ -1,4 +1,4 @@
-"""A placed order is announced to Celery."""
+"""Enqueues the first task of a placed order."""
 
 from typing import Any
 
@@ -11,6 +11,6 @@ from benchmarks.peers.naive.tasks import enqueue, reserve_stock
 
 @receiver(post_save, sender=Order)
 def announce_order(instance: Order, created: bool, **_: Any) -> None:
-    """Have its stock reserved."""
+    """Enqueue the reservation of its stock."""
     if created:
         enqueue(reserve_stock, str(instance.pk))

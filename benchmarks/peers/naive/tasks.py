@@ -16,7 +16,7 @@ step: Callable[..., Any] = partial(shared_task, autoretry_for=(OperationalError,
 
 
 def enqueue(task: Any, *arguments: Any) -> None:
-    """Send a message once the open transaction is committed; the outbox makes that a row of the transaction."""
+    """Send a message after the COMMIT; with the outbox, write it in the transaction."""
     if settings.OUTBOX:
         task.delay(*arguments)
     else:
@@ -28,7 +28,7 @@ def reserve_stock(order_id: str) -> None:
     """Reserve all lines of an order, or none."""
     with transaction.atomic():
         if not Reservation.objects.filter(order_id=order_id).exists():  # a message may come twice
-            # In one order, so that two tasks never wait for each other.
+            # In a fixed order, so that two tasks never wait for each other.
             for line in OrderLine.objects.filter(order_id=order_id).order_by("sku"):
                 stock = Stock.objects.select_for_update(of=("self",)).get(product__sku=line.sku)
                 if stock.on_hand - stock.reserved < line.quantity:
@@ -51,7 +51,7 @@ def reserve_stock(order_id: str) -> None:
 
 @step()
 def confirm_order(order_id: str) -> None:
-    """Confirm an order whose stock is reserved, and owe the customer an e-mail."""
+    """Confirm an order whose stock is reserved, and enqueue the e-mail."""
     with transaction.atomic():
         if settle(order_id, "confirmed"):
             enqueue(email_confirmation, order_id)
@@ -59,21 +59,21 @@ def confirm_order(order_id: str) -> None:
 
 @step()
 def reject_order(order_id: str, reason: str) -> None:
-    """Reject an order that cannot be met."""
+    """Reject an order for which there is not enough stock."""
     with transaction.atomic():
         settle(order_id, "rejected", reason)
 
 
 @step()
 def email_confirmation(order_id: str) -> None:
-    """Tell the customer."""
+    """E-mail the customer."""
     order = Order.objects.get(pk=order_id)
     customer = Customer.objects.get(pk=order.customer_id)
     send_mail("Your order is confirmed", f"Order {order.pk} will be met.", None, [customer.email])
 
 
 def settle(order_id: str, status: str, reason: str = "") -> bool:
-    """Take a placed order to another status, with its history; whether it was placed."""
+    """Change the status of a placed order, with its history; whether it was placed."""
     order = Order.objects.select_for_update().get(pk=order_id)
     if order.status != "placed":
         return False

@@ -1,4 +1,4 @@
-"""Addresses."""
+"""URLs."""
 
 from django.urls import path
 

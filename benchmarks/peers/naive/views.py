@@ -7,8 +7,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from benchmarks.orders import customer_id
 from benchmarks.peers.naive.operations import place_order
-from benchmarks.specs import customer_id
 
 
 class LineSerializer(serializers.Serializer[Any]):

@@ -1,4 +1,4 @@
-"""import_stock: receive what a file lists."""
+"""`manage.py import_stock`: receive the stock that a file lists."""
 
 from argparse import ArgumentParser
 from collections import Counter
@@ -13,29 +13,27 @@ from inventory.management.stock_file import UnreadableFile, read_file
 from inventory.operations import Arrival, BadLine, Inspection
 from project.bus.management import base
 
-#: How many new products are named; a longer list ends with a number.
-NAMED = 5
+#: The summary names this many new products and counts the rest.
+MAX_SKUS_NAMED = 5
 
 
 class Command(base.Command):
-    """Receives stock from a file."""
-
     help = """\
 Receive the stock that a CSV file lists, each row as one movement of the ledger.
 
 The first line names the columns, in any order:
-  sku, location   codes of a product and a location that exist
-  quantity        units that arrived, from 1; they are added to what is on hand
-  reason          why, for the ledger; "import FILE" where it is empty or the column is missing
-  name, price     optional: where no product has the SKU, it is added with these
-  currency        optional, for a product that is added: three capital letters; EUR where it is empty
-Products that exist keep their name and price. The same product may come in several rows.
+  sku, location   a product's SKU and a location's code
+  quantity        units that arrived, at least 1; they are added to the units on hand
+  reason          optional reason for the ledger; the default is "import FILE"
+  name, price     optional; a product that does not exist is added with these
+  currency        optional, for a product that is added: three capital letters; the default is EUR
+Existing products keep their name and price. Several rows may have the same product.
 
-It is all or nothing: one bad row, and nothing is imported. With --partial the good rows are. Each bad row is named by
-its line, the field, and what to do. The file is received as often as it is imported.
+One bad row, and nothing is imported; with --partial the good rows are. For each bad row the line, the field and the
+remedy are printed. A file that is imported twice is received twice.
 
 examples:
-  manage.py import_stock delivery.csv --dry-run    say what would be done
+  manage.py import_stock delivery.csv --dry-run    print what would be done
   manage.py import_stock delivery.csv              do it
 
   with a delivery.csv such as
@@ -43,21 +41,20 @@ examples:
     MUG-STONE,BER,40,"delivery 1207, pallet 2"
 
 exit codes:
-  0  every row was imported, or with --dry-run would be
-  1  there are bad rows; nothing was imported, or with --partial the others
-  2  wrong arguments, a file that cannot be read at all, or no database; nothing was imported"""
+  0  every row was imported, or would be with --dry-run
+  1  there are bad rows; nothing was imported, or with --partial only the good rows
+  2  wrong arguments, an unreadable file, or no database; nothing was imported"""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take the file and how to go about it."""
         parser.add_argument("file", type=Path, metavar="FILE.csv", help="UTF-8, separated by commas, with a header")
-        parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-        parser.add_argument("--partial", action="store_true", help="import the good rows though others are bad")
+        parser.add_argument("--dry-run", action="store_true", help="print what would be done, and change nothing")
+        parser.add_argument("--partial", action="store_true", help="import the good rows although others are bad")
 
     def handle(self, *, file: Path, dry_run: bool, partial: bool, **_: Any) -> None:
         """Inspect the file, then receive it.
 
         Raises:
-            CommandError: it cannot be read, or has bad rows.
+            CommandError: the file cannot be read or has bad rows.
         """
         try:
             arrivals, unreadable = read_file(file)
@@ -79,7 +76,7 @@ exit codes:
 
 
 def summary(inspection: Inspection, *, dry_run: bool) -> list[str]:
-    """What was done, or would be."""
+    """Describe what was done, or would be."""
     units: Counter[str] = Counter()
     for arrival in inspection.good:
         units[arrival.location] += arrival.quantity
@@ -87,17 +84,17 @@ def summary(inspection: Inspection, *, dry_run: bool) -> list[str]:
     would = "would be " if dry_run else ""
     lines = [f"{would}received: {units.total():,} units in {len(inspection.good):,} rows ({by_location})"]
     if new := inspection.new_products:
-        named = ", ".join(product.sku for product in new[:NAMED])
-        more = f" and {len(new) - NAMED:,} more" if len(new) > NAMED else ""
+        named = ", ".join(product.sku for product in new[:MAX_SKUS_NAMED])
+        more = f" and {len(new) - MAX_SKUS_NAMED:,} more" if len(new) > MAX_SKUS_NAMED else ""
         lines.append(f"products {would}added: {len(new):,} ({named}{more})")
     return [*lines, "nothing was changed: this was a dry run"] if dry_run else lines
 
 
 def verdict(bad: Sequence[BadLine], good: Sequence[Arrival], *, partial: bool, dry_run: bool) -> str:
-    """What became of the bad rows, and of the others."""
+    """Describe what happened to the bad rows and to the others."""
     rows = len({found.line for found in bad})
     total = f"bad rows: {rows:,} of {rows + len(good):,}"
     if partial and good:
-        return f"{total}; {'they would be' if dry_run else 'they were'} left out. Correct them and import them alone."
-    rest = " or import the others by --partial" if good and not partial else ""
+        return f"{total}; {'they would be' if dry_run else 'they were'} left out. Correct them and import only them."
+    rest = " or import the others with --partial" if good and not partial else ""
     return f"{total}; nothing {'would be' if dry_run else 'was'} imported. Correct them{rest and ','}{rest}."

@@ -1,4 +1,4 @@
-"""verify_stock: does stock agree with its ledger?"""
+"""`manage.py verify_stock`: check that stock agrees with its ledger."""
 
 from typing import Any
 
@@ -10,61 +10,61 @@ from inventory import operations
 from inventory.operations import Drift
 from project.bus.management import base
 
-#: Where there is no terminal whose width to respect: wide enough for a row of the table.
-WIDTH = 200
-#: How many causes of one drift are shown; a longer list ends with a number.
-SHOWN = 5
+#: Columns, enough for a row of the table.
+WIDTH_WITHOUT_TERMINAL = 200
+#: The table shows this many causes of one difference and counts the rest.
+MAX_CAUSES_SHOWN = 5
 
 
 class Command(base.Command):
-    """Compares stock with its ledger and with the reservations."""
-
     help = """\
 Check that stock agrees with its ledger.
 
-For every product and location three things must hold:
+Three rules must hold for every product and location:
   on hand              equals the sum of its movements
   reserved             equals the sum of its movements
-  active reservations  keep for orders what the movements reserved for them
-Where one does not, a table says which figure is off, by how much, and since when: each movement of the ledger says what
-the figures were after it, so it shows between which two movements somebody wrote to the database past Orderly. Where it
-says "no stock row 7", there are movements or reservations of a row that is not there: put it back, with its figures as
-the ledger has them.
+  active reservations  equal the units that movements reserved for orders
+For each figure that differs, a table shows by how much and since when: each movement records the figures after it, so
+the table shows between which two movements the database was changed past Orderly. "no stock row 7" means that movements
+or reservations belong to a row that is missing: add it again, with the figures of the ledger.
 
-It may run while orders are served, and repairs nothing: which side is right, only counting the shelf can tell. To
-repair it, set the figure back to what the ledger says, in the database; then adjust it to what was counted, which puts
-the difference and its reason into the ledger.
+The command may run while orders are served. It repairs nothing, because only a count of the shelf can tell which side
+is right. To repair a figure, set it to the ledger's value in the database, then adjust it to the count: that writes the
+difference and its reason to the ledger.
 
-example, for cron:
+example for cron:
   manage.py verify_stock || echo 'stock does not agree with its ledger' | mail -s orderly ops@example.org
 
 exit codes:
-  0  all hold
-  1  something is off
+  0  all rules hold
+  1  a figure differs
   2  wrong arguments, or the database does not answer"""
 
     def handle(self, **_: Any) -> None:
-        """Print the verdict.
+        """Print the result.
 
         Raises:
-            CommandError: something is off.
+            CommandError: a figure differs.
         """
         drifts = operations.find_drift()
         if not drifts:
             self.stdout.write("stock agrees with its ledger")
             return
-        console = Console(width=None if self.stdout.isatty() else WIDTH)
+        console = Console(width=None if self.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
         with console.capture() as printed:
-            console.print(table(drifts))
+            console.print(drift_table(drifts))
         self.stdout.write(printed.get())
-        raise CommandError(f"stock does not agree with its ledger; figures that are off: {len(drifts)}")
+        raise CommandError(f"stock does not agree with its ledger; figures that differ: {len(drifts)}")
 
 
-def table(drifts: list[Drift]) -> Table:
-    """A row for each figure that is off."""
+def drift_table(drifts: list[Drift]) -> Table:
+    """One row for each figure that differs."""
     table = Table("product", "location", "figure", "found", "by the ledger", "off by", "since", show_lines=True)
     for drift in drifts:
-        since = [*drift.since[:SHOWN], *([f"and {len(drift.since) - SHOWN} more"] if drift.since[SHOWN:] else [])]
+        since = [
+            *drift.since[:MAX_CAUSES_SHOWN],
+            *([f"and {len(drift.since) - MAX_CAUSES_SHOWN} more"] if drift.since[MAX_CAUSES_SHOWN:] else []),
+        ]
         table.add_row(
             drift.sku,
             drift.location,

@@ -1,5 +1,5 @@
-"""The bus in Django admin: its tables are for reading, its actions call what the commands call."""
+"""The bus in Django admin. Its tables are read-only; its actions call the same operations as the command `bus`."""
 
-from . import events, failures, subscriptions
+from . import deliveries, events, failures, subscriptions
 
-__all__ = ["events", "failures", "subscriptions"]
+__all__ = ["deliveries", "events", "failures", "subscriptions"]

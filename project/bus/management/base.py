@@ -1,4 +1,4 @@
-"""What commands have in common: help whose lines stay as they are written, and one line when the database fails."""
+"""What all commands share: help with its lines kept, tables on stdout, and one line when the database fails."""
 
 import getpass
 import os
@@ -7,27 +7,30 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import IO, Any, ClassVar, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.db import OperationalError, ProgrammingError
+from rich.console import Console
+from rich.table import Table
 
-#: The exit code of a command that could not begin; argparse ends with the same on wrong arguments.
+#: The exit code of a command that could not begin; argparse exits with the same on wrong arguments.
 COULD_NOT_BEGIN = 2
 #: Digits and a letter: 99999d are 273 years.
-LONGEST_DURATION = 6
+MAX_DURATION_LENGTH = 6
+#: Columns; more than any table has.
+WIDTH_WITHOUT_TERMINAL = 10_000
 
 
-class HelpAsWritten(DjangoHelpFormatter, RawDescriptionHelpFormatter):
-    """Keeps the lines of a help text, which has examples; a command's own arguments come before Django's."""
+class VerbatimHelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Keeps the lines of a help text, and lists a command's own options before Django's."""
 
 
 class Command(BaseCommand):
-    """A command that teaches, and fails in one line; with --traceback, with all of them."""
+    """A command with examples in its help, which fails in one line; --traceback shows all lines."""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """A parser that prints the help as it is written."""
-        return super().create_parser(prog_name, subcommand, formatter_class=HelpAsWritten, **kwargs)
+        return super().create_parser(prog_name, subcommand, formatter_class=VerbatimHelpFormatter, **kwargs)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command.
@@ -42,28 +45,48 @@ class Command(BaseCommand):
             remedy = "Start it, correct DATABASE_URL, or bring it up to date by manage.py migrate."
             raise CommandError(f"The database fails: {reason}. {remedy}", returncode=COULD_NOT_BEGIN) from error
 
+    def print_table(self, table: Table) -> None:
+        """Print a table to stdout and cut no name: a terminal folds it, and elsewhere lines may be of any length."""
+        for column in table.columns:
+            column.overflow = "fold"
+        width = None if self.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
+        Console(file=cast("IO[str]", self.stdout), width=width, highlight=False, markup=False).print(table)
 
-class ByHand(Command):
-    """A command by which a person changes what is owed: it says what it will do, asks, and writes down who did it."""
+
+class Subcommand(Command):
+    """A command that is typed after `manage.py bus`."""
+
+    name: ClassVar[str]
+    #: One line for `manage.py bus --help`.
+    summary: ClassVar[str]
+
+
+class OperatorCommand(Command):
+    """A command that changes what the bus owes: it says what it will do and asks first.
+
+    The operation that it calls writes the audit entry, with the actor that --as names.
+    """
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take --yes and --as."""
         parser.add_argument("--yes", action="store_true", help="do it without asking")
         parser.add_argument(
             "--as", dest="actor", default=operating_system_user(), metavar="NAME", help="who does it, for the audit"
         )
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Run the command; SIGTERM ends it as Ctrl-C does, so that what was done by then is written down."""
-        with suppress(ValueError):  # in a thread, as tests run commands, there are no signals
+        """Run the command. SIGTERM ends it as Ctrl-C does, so that what was done until then is audited."""
+        with suppress(ValueError):  # only the main thread can set signal handlers; tests use others
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         return super().execute(*args, **options)
 
-    def go_on(self, *, what: str, yes: bool) -> bool:
-        """Say what will be done, and whether it is to be.
+    def confirm(self, *, what: str, yes: bool) -> bool:
+        """Say what will be done, and return whether to do it.
+
+        Args:
+            yes: do not ask.
 
         Raises:
-            CommandError: there is nobody to ask.
+            CommandError: stdin is not a terminal, so nobody can answer.
         """
         self.stdout.write(what)
         if yes:
@@ -75,9 +98,14 @@ class ByHand(Command):
         self.stdout.write("Nothing was done.")
         return False
 
+    def show_progress(self, text: str) -> None:
+        """Overwrite the terminal's last line; write nothing where stdout is not a terminal."""
+        if self.stdout.isatty():
+            self.stdout.write(text, ending="\r")
+
 
 def operating_system_user() -> str:
-    """The name that this machine knows whoever runs the command by."""
+    """The name of the user who runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may have no name for its user
@@ -88,22 +116,22 @@ def duration(text: str) -> timedelta:
     """A length of time as people type it: 90s, 45m, 2h, 30d.
 
     Raises:
-        ArgumentTypeError: it is none.
+        ArgumentTypeError: it has another form.
     """
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-    if text[-1:] in units and text[:-1].isdecimal() and len(text) <= LONGEST_DURATION:
+    if text[-1:] in units and text[:-1].isdecimal() and len(text) <= MAX_DURATION_LENGTH:
         return timedelta(**{units[text[-1]]: int(text[:-1])})
-    raise ArgumentTypeError(f"{text!r} is no length of time: give a number and s, m, h or d, such as 30d")
+    raise ArgumentTypeError(f"{text!r} is not a length of time: give a number and s, m, h or d, such as 30d")
 
 
-def moment(text: str) -> datetime:
-    """A time as people type it, in UTC unless it says otherwise: 2026-11-24, or 2026-11-24T05:30.
+def point_in_time(text: str) -> datetime:
+    """A time as people type it, in UTC unless it has an offset: 2026-11-24, or 2026-11-24T05:30.
 
     Raises:
-        ArgumentTypeError: it is none.
+        ArgumentTypeError: it has another form.
     """
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is no time: give one such as 2026-11-24 or 2026-11-24T05:30") from error
+        raise ArgumentTypeError(f"{text!r} is not a time: give one such as 2026-11-24 or 2026-11-24T05:30") from error
     return at if at.tzinfo else at.replace(tzinfo=UTC)

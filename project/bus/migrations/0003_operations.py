@@ -3,6 +3,8 @@
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
+from . import _delivery_ids
+
 
 class Migration(migrations.Migration):
 
@@ -11,6 +13,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        _delivery_ids.ON_THE_WAY_BACK,
         migrations.AddField(
             model_name='delivery',
             name='signature',
@@ -80,4 +83,5 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('queue', 'reason'), name='refused_once')],
             },
         ),
+        _delivery_ids.AFTERWARDS,
     ]

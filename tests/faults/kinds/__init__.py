@@ -1,8 +1,10 @@
-"""The kinds of faults. Each is a function that breaks the running system, shows that it did, and heals it.
+"""The kinds of faults. Each is a function that breaks the running system, proves that it did, and ends the fault.
 
-Every module here registers its kinds by @fault; what a kind may count on is tests/faults/cluster.py.
+Every module here registers its kinds with @fault; tests/faults/cluster.py has what a kind may use.
 """
 
+# Not sorted: a seed draws from the kinds in this sequence.
+# isort: off
 from tests.faults.kinds import (
     bells,
     broker,
@@ -10,7 +12,7 @@ from tests.faults.kinds import (
     clocks,
     database,
     handlers,
-    hands,
+    operators,
     mail,
     messages,
     orders,
@@ -20,6 +22,8 @@ from tests.faults.kinds import (
     web,
     workers,
 )
+
+# isort: on
 from tests.faults.kinds.registry import KINDS, Fault
 
 __all__ = [
@@ -31,9 +35,9 @@ __all__ = [
     "clocks",
     "database",
     "handlers",
-    "hands",
     "mail",
     "messages",
+    "operators",
     "orders",
     "relays",
     "releases",

@@ -1,16 +1,17 @@
-"""Clocks that are wrong, process by process, by libfaketime. The database's clock decides, so it does not matter."""
+"""Clocks that are wrong, process by process, by libfaketime: no harm, because only the database's clock counts."""
 
+from functools import partial
 from pathlib import Path
 
+from tests.faults.client_history import Client
 from tests.faults.cluster import Cluster
-from tests.faults.journal import Client
 from tests.faults.kinds.registry import fault
-from tests.faults.kinds.releases import drained_with, end, replace, roll_workers
+from tests.faults.kinds.releases import place_and_settle, restart_wrong, roll_workers, terminate_cleanly
 from tests.system import eventually
 
-HOUR = 3600
-#: Where distributions put it: Debian, Fedora, Arch.
-LIBRARY = next(
+HOUR_S = 3600
+#: The paths of Debian, Fedora and Arch.
+LIBFAKETIME = next(
     (
         str(library)
         for folder in ("/usr/lib", "/usr/lib64", "/usr/local/lib")
@@ -19,10 +20,10 @@ LIBRARY = next(
     ),
     "",
 )
-#: Times that processes write, of which none may be in the future.
-TIMES = (
+#: Times that processes write; none may be in the future.
+TIME_COLUMNS = (
     ("bus_event", "time"),
-    ("bus_receipt", "ended_at"),
+    ("bus_receipt", "settled_at"),
     ("orders_order", "placed_at"),
     ("orders_order", "changed_at"),
     ("orders_orderchange", "at"),
@@ -30,53 +31,53 @@ TIMES = (
 )
 
 
-def clock(hours: str) -> dict[str, str]:
-    """The environment of a process whose clock is off by so many hours, and that measures time as ever."""
-    return {"LD_PRELOAD": LIBRARY, "FAKETIME": f"{hours}h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+def clock_environment(hours: str) -> dict[str, str]:
+    """The environment of a process with a clock that is wrong by this many hours; its monotonic clock stays right."""
+    return {"LD_PRELOAD": LIBFAKETIME, "FAKETIME": f"{hours}h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
-@fault("clocks an hour ahead and an hour behind", area="clock", seconds=30, lacks="" if LIBRARY else "libfaketime")
-def apart(cluster: Cluster, client: Client) -> None:
+@fault("clocks an hour ahead and an hour behind", area="clock", seconds=30, lacks="" if LIBFAKETIME else "libfaketime")
+def wrong_clocks(cluster: Cluster, client: Client) -> None:
     """One relay and one worker of each queue live in the future, the others in the past."""
-    assert LIBRARY, "install libfaketime"
+    assert LIBFAKETIME, "install libfaketime"
     since = cluster.now()
     try:
         for number, hours in ((1, "+1"), (2, "-1")):
-            roll_workers(cluster, client, number=number, **clock(hours))
-            end(cluster, f"relay{number}")
-            cluster.start_named(f"relay{number}", **clock(hours))
+            roll_workers(cluster, client, number=number, **clock_environment(hours))
+            terminate_cleanly(cluster, f"relay{number}")
+            cluster.start_named(f"relay{number}", wait=True, **clock_environment(hours))
             for name in [f"relay{number}", *(worker for worker in cluster.workers() if int(worker[-1]) == number)]:
-                off = eventually(lambda name=name: says(cluster, name), within=20, what=f"{name} says the time")
-                assert abs(off - int(hours) * HOUR) < HOUR / 2, f"the clock of {name} is off by {off:.0f} s"
+                off = eventually(partial(clock_offset, cluster, name), within=20, what=f"{name} has recorded its time")
+                assert abs(off - int(hours) * HOUR_S) < HOUR_S / 2, f"the clock of {name} is wrong by {off:.0f} s"
 
         def both_have_worked() -> bool:
-            drained_with(cluster, client, orders=4)
+            place_and_settle(cluster, client, orders=4)
             return all(done_by(cluster, name, since=since) for name in cluster.workers("orders", "inventory"))
 
-        eventually(both_have_worked, within=30, what="those ahead and those behind have done something")
-        for table, column in TIMES:
+        eventually(both_have_worked, within=30, what="workers with either clock have handled something")
+        for table, column in TIME_COLUMNS:
             future = cluster.sql(f"SELECT count(*) FROM {table} WHERE {column} > clock_timestamp()")
             assert future == [(0,)], f"{table}.{column} is in the future"
     finally:
-        replace(cluster, wrong=lambda process: "FAKETIME" in process.environ())
-        forget(cluster)
+        restart_wrong(cluster, wrong=lambda process: "FAKETIME" in process.environ())
+        remove_clock_files(cluster)
 
 
-def forget(cluster: Cluster) -> None:
-    """Take away what those processes have said, and the shared memory that libfaketime leaves of each."""
-    for file in cluster.points.glob("clock.*"):
+def remove_clock_files(cluster: Cluster) -> None:
+    """Delete the recorded times, and the shared memory that libfaketime leaves for each process."""
+    for file in cluster.fault_directory.glob("clock.*"):
         file.unlink()
         for left in ("faketime_shm_", "sem.faketime_sem_"):
             Path("/dev/shm", f"{left}{file.suffix.lstrip('.')}").unlink(missing_ok=True)
 
 
-def says(cluster: Cluster, name: str) -> float:
-    """By how many seconds a process that has said what it takes the time to be is off; 0 when it has not."""
-    file = cluster.points / f"clock.{cluster.main(name).pid}"
+def clock_offset(cluster: Cluster, name: str) -> float:
+    """By how many seconds the clock of a process is wrong; 0 until the process has recorded it."""
+    file = cluster.fault_directory / f"clock.{cluster.main_process(name).pid}"
     return float(file.read_text() or 0) - file.stat().st_mtime if file.exists() else 0.0
 
 
 def done_by(cluster: Cluster, name: str, *, since: object) -> bool:
-    """Whether a worker has done anything since a moment."""
-    query = "SELECT 1 FROM bus_receipt WHERE worker LIKE %s AND ended_at > %s LIMIT 1"
-    return bool(cluster.sql(query, f"%:{cluster.child(name).pid}", since))
+    """Whether a worker has settled anything since this time."""
+    query = "SELECT 1 FROM bus_receipt WHERE worker LIKE %s AND settled_at > %s LIMIT 1"
+    return bool(cluster.sql(query, f"%:{cluster.pool_process(name).pid}", since))

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.faults.client_history import Client
 from tests.faults.cluster import Cluster
-from tests.faults.journal import Client
 
 KINDS: dict[str, "Fault"] = {}
 
@@ -15,19 +15,19 @@ class Fault:
 
     name: str
     inject: Callable[[Cluster, Client], None]
-    #: What it breaks: web, database, broker, worker, relay, mail, message, order, clock, release, hands.
+    #: What it breaks: web, database, broker, cache, worker, relay, mail, message, order, clock, release, operator.
     area: str
-    #: Seconds, about, that it takes; one of ten or more comes once in a run.
+    #: Its usual duration in seconds; a kind that takes ten or more comes once in a campaign.
     seconds: float
-    #: Seconds within which all that was published before it was healed is settled.
-    drains_within: float
+    #: Seconds within which everything published before its end must be settled.
+    drain_limit_s: float
     #: Whether requests may fail meanwhile, because it breaks the web server or the database.
-    excused: bool
-    #: Whether the broker is away meanwhile: the web must not notice.
+    may_fail: bool
+    #: Whether the broker is down meanwhile: the web server must not notice.
     broker_down: bool
-    #: Whether it may go on beside others, as it touches none of what they touch.
-    beside: bool
-    #: What this machine lacks that it needs; empty when it lacks nothing.
+    #: Whether it may run at the same time as others, because it breaks nothing that they need.
+    concurrent: bool
+    #: What this machine lacks for it; empty if nothing.
     lacks: str
 
 
@@ -36,12 +36,12 @@ def fault(
     *,
     area: str,
     seconds: float = 1,
-    drains_within: float = 10,
+    drain_limit_s: float = 10,
     broker_down: bool = False,
-    beside: bool = False,
+    concurrent: bool = False,
     lacks: str = "",
 ) -> Callable[[Callable[[Cluster, Client], None]], Callable[[Cluster, Client], None]]:
-    """Register a function as a kind of fault. It raises AssertionError when it cannot show that it took place."""
+    """Register a function as a kind of fault; it raises AssertionError if it cannot prove that the fault took place."""
 
     def register(inject: Callable[[Cluster, Client], None]) -> Callable[[Cluster, Client], None]:
         if name in KINDS:
@@ -51,10 +51,10 @@ def fault(
             inject=inject,
             area=area,
             seconds=seconds,
-            drains_within=drains_within,
-            excused=area in ("web", "database"),
+            drain_limit_s=drain_limit_s,
+            may_fail=area in ("web", "database"),
             broker_down=broker_down,
-            beside=beside,
+            concurrent=concurrent,
             lacks=lacks,
         )
         return inject

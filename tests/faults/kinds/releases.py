@@ -1,4 +1,4 @@
-"""Restarts one after another under load: of one release, and from it to the next and back."""
+"""Rolling restarts under load: of the same release, and to the next release and back."""
 
 import shutil
 from collections.abc import Callable
@@ -7,14 +7,15 @@ from pathlib import Path
 
 import psutil
 
-from tests.faults.cluster import QUEUES, Cluster
-from tests.faults.journal import Client
+from tests.faults.brokers import QUEUES
+from tests.faults.client_history import Client
+from tests.faults.cluster import Cluster
 from tests.faults.kinds.registry import fault
 from tests.system import ROOT, eventually
 
-PARTS = ("project", "users", "orders", "inventory", "tests")
-#: What makes the next release of this one: a file, what is there, and what comes in its place. It adds a column, as
-#: migrations may only add (docs/operations.md), and a field without a default to an event: a new version, that is.
+PACKAGES = ("project", "users", "orders", "inventory", "tests")
+#: What the next release changes: a file, a text in it, and its replacement. It adds a column, because migrations may
+#: only add (docs/operations.md), and an event field without a default, which needs a new version of the event.
 CHANGES = (
     ("project/events.py", "import Event\n", "import Event, upcast\n"),
     ("project/events.py", 'name="orders.order_placed", ', 'name="orders.order_placed", version=2, '),
@@ -44,44 +45,48 @@ class Migration(migrations.Migration):
 """
 
 
-def end(cluster: Cluster, *names: str) -> None:
-    """End processes by SIGTERM, which must take it as an orderly end."""
+def terminate_cleanly(cluster: Cluster, *names: str) -> None:
+    """Send SIGTERM to processes, which must end with exit code 0."""
     for name, process in cluster.terminate(*names).items():
         assert process.returncode == 0, f"{name} ended with {process.returncode}"
 
 
 def roll_workers(cluster: Cluster, client: Client, *, number: int, **environment: str) -> None:
-    """Restart one worker of each queue, while its neighbour goes on."""
+    """Restart one worker of each queue, while the other one goes on."""
     client.grant(len(QUEUES))
     names = [f"{queue}{number}" for queue in QUEUES]
-    end(cluster, *names)
-    cluster.start_workers(*names, **environment)
+    try:
+        terminate_cleanly(cluster, *names)
+    finally:  # a finding here must not become one of every later fault
+        cluster.start_workers(*names, **environment)
 
 
 def roll_relays(cluster: Cluster) -> None:
     """Restart one relay after the other."""
     for name in ("relay1", "relay2"):
-        end(cluster, name)
+        terminate_cleanly(cluster, name)
         cluster.start_named(name)
 
 
 def roll_web(cluster: Cluster) -> None:
-    """Have new requests go to a new web server, and end the old one once nobody talks to it."""
+    """Send new requests to a new web server, and stop the old one once it has no connection left."""
     old, port = cluster.processes["web"], cluster.web_port
     try:
         cluster.start_named("web")
-        eventually(lambda: not cluster.web_proxy.connected_to(port), within=20, what="nobody talks to the old one")
+        eventually(
+            lambda: not cluster.web_proxy.connected_to(port), within=20, what="the old web server has no connection"
+        )
     finally:
         old.terminate()
         old.wait(timeout=40)
     assert old.returncode == 0, f"the web server ended with {old.returncode}"
 
 
-def replace(cluster: Cluster, *, wrong: Callable[[psutil.Process], bool]) -> None:
-    """Start what is missing, and again what is wrong."""
+def restart_wrong(cluster: Cluster, *, wrong: Callable[[psutil.Process], bool]) -> None:
+    """Start the processes that are missing, and restart those that are wrong."""
     for name in ("web", "relay1", "relay2", *cluster.workers()):
         if name in cluster.processes:
-            if not wrong(cluster.main(name)):
+            if not wrong(cluster.main_process(name)):
                 continue
             cluster.kill(name)
         cluster.start_named(name, wait=False)
@@ -91,19 +96,19 @@ def replace(cluster: Cluster, *, wrong: Callable[[psutil.Process], bool]) -> Non
 
 @fault("rolling restart by SIGTERM", area="release", seconds=15)
 def rolling_restart(cluster: Cluster, client: Client) -> None:
-    """One worker of each queue, then the other, under load; each ends in order."""
-    before = {name: cluster.main(name).pid for name in cluster.workers()}
-    with client.loading(every=0.3):
+    """One worker of each queue, then the other, under load; each ends with exit code 0."""
+    before = {name: cluster.main_process(name).pid for name in cluster.workers()}
+    with client.steady_load(every=0.3):
         for number in (1, 2):
             roll_workers(cluster, client, number=number)
-    assert not [name for name, pid in before.items() if cluster.main(name).pid == pid]
+    assert not [name for name, pid in before.items() if cluster.main_process(name).pid == pid]
 
 
 def next_release(directory: Path) -> Path:
-    """Make the release that comes after this one, if it is not there yet."""
+    """Make the next release from this one, unless it is there."""
     if directory.exists():
         return directory
-    for part in PARTS:
+    for part in PACKAGES:
         shutil.copytree(ROOT / part, directory / part)
     shutil.copy2(ROOT / "manage.py", directory)
     for file, old, new in CHANGES:
@@ -120,61 +125,61 @@ def next_release(directory: Path) -> Path:
 
 @fault("upgrade to the next release and back", area="release", seconds=60)
 def upgrade_and_back(cluster: Cluster, client: Client) -> None:
-    """As docs/operations.md says: migrate, workers, relays, web; then web, relays, workers. Nobody is refused."""
-    eventually(client.quiet, within=20, what="the orders from before are placed")
-    first, since = len(client.journal), cluster.now()
+    """As in docs/operations.md: migrate, workers, relays, web; then web, relays, workers. No order is refused."""
+    eventually(client.is_idle, within=20, what="the orders from before are placed")
+    first, since = len(client.history), cluster.now()
     try:
-        cluster.release = next_release(cluster.directory / "next")
-        cluster.succeeds("migrate", "--verbosity", "0")
+        cluster.cwd = next_release(cluster.directory / "next")
+        cluster.manage_successfully("migrate", "--verbosity", "0")
         for number in (1, 2):
             roll_workers(cluster, client, number=number)
-        drained_with(cluster, client, orders=4)
+        place_and_settle(cluster, client, orders=4)
         assert versions(cluster, since=since) == {1}, "an old release published a new version"
         roll_relays(cluster)
         client.grant(4)
         roll_web(cluster)
-        assert {Path(cluster.main(name).cwd()) for name in cluster.processes} == {cluster.release}
-        drained_with(cluster, client, orders=4)
+        assert {Path(cluster.main_process(name).cwd()) for name in cluster.processes} == {cluster.cwd}
+        place_and_settle(cluster, client, orders=4)
         assert versions(cluster, since=since) == {1, 2}, "the new release published no new version"
 
-        cluster.release = ROOT
+        cluster.cwd = ROOT
         client.grant(4)
         roll_web(cluster)
         roll_relays(cluster)
-        eventually(lambda: not owed(cluster, version=2), within=10, what="what only the next release knows is done")
+        eventually(lambda: not is_unsettled(cluster, version=2), within=10, what="events of version 2 are handled")
         for number in (2, 1):
             roll_workers(cluster, client, number=number)
-        drained_with(cluster, client, orders=4)
+        place_and_settle(cluster, client, orders=4)
     finally:
-        cluster.release = ROOT
+        cluster.cwd = ROOT
         cluster.restart_dead()
-        if Path(cluster.main("web").cwd()) != ROOT:
+        if Path(cluster.main_process("web").cwd()) != ROOT:
             roll_web(cluster)
-        # Where something failed above, too: what only the next release knows must be done before its workers go. If an
-        # older one took it meanwhile, that is half a minute later.
+        # Even after a failure above: what only the next release knows must be done before its workers stop. If an older
+        # worker took it meanwhile, that takes half a minute more.
         with suppress(AssertionError):
-            eventually(lambda: not owed(cluster, version=2), within=40, what="that is done")
-        replace(cluster, wrong=lambda process: Path(process.cwd()) != ROOT)
+            eventually(lambda: not is_unsettled(cluster, version=2), within=40, what="events of version 2 are handled")
+        restart_wrong(cluster, wrong=lambda process: Path(process.cwd()) != ROOT)
     channels = dict(cluster.sql("SELECT channel, count(*) FROM orders_order WHERE placed_at > %s GROUP BY 1", since))
     assert set(channels) == {"", "next"}, channels
-    refused = [attempt for attempt in client.journal[first:] if attempt.outcome != "acknowledged"]
+    refused = [attempt for attempt in client.history[first:] if attempt.outcome != "acknowledged"]
     assert not refused, refused
 
 
-def drained_with(cluster: Cluster, client: Client, *, orders: int) -> None:
-    """Place orders, and wait until everything is handled."""
+def place_and_settle(cluster: Cluster, client: Client, *, orders: int) -> None:
+    """Place orders, and wait until everything is settled."""
     client.grant(orders)
-    eventually(client.quiet, within=20, what="the orders are placed")
-    eventually(lambda: not cluster.unsettled(), within=20, what="everything is settled")
+    eventually(client.is_idle, within=20, what="the orders are placed")
+    eventually(lambda: not cluster.unsettled_deliveries(), within=20, what="everything is settled")
 
 
 def versions(cluster: Cluster, *, since: object) -> set[int]:
-    """The versions of OrderPlaced that were published since a moment."""
+    """The versions of OrderPlaced that were published since this time."""
     query = "SELECT DISTINCT version FROM bus_event WHERE type = 'orders.order_placed' AND time > %s"
     return {row[0] for row in cluster.sql(query, since)}
 
 
-def owed(cluster: Cluster, *, version: int) -> bool:
-    """Whether anything of a version of OrderPlaced is not done yet."""
+def is_unsettled(cluster: Cluster, *, version: int) -> bool:
+    """Whether any delivery of a version of OrderPlaced is left."""
     query = "SELECT 1 FROM bus_delivery d JOIN bus_event e ON e.id = d.event_id WHERE e.type = %s AND e.version = %s"
     return bool(cluster.sql(query, "orders.order_placed", version))

@@ -8,73 +8,66 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from project.bus.management import base
 from project.celery import EXTERNAL, SERVICES
-from project.console import bundled_redis, programs
-from project.console.demo_content import DEMO_ADMIN_EMAIL, DEMO_ADMIN_PASSWORD
-from project.console.processes import Program, Supervisor
-from project.settings import refuse_unsafe_production
-from users.models import User
-
-HOST = "127.0.0.1"
+from project.checks import production_errors
+from project.console.demo_admin import DEMO_ADMIN_EMAIL, DEMO_ADMIN_PASSWORD, demo_admin_can_log_in
+from project.console.harness import programs, redis_server
+from project.console.harness.process import LOOPBACK, listens
+from project.console.harness.supervisor import Program, Supervisor
 
 
 class Command(base.Command):
-    """Runs everything."""
-
     help = """\
 Run everything on this machine until Ctrl-C: the web server on http://127.0.0.1:$PORT (8000), the relay, one worker per
 queue and, unless BROKER_URL names another broker, a Redis server.
 
-Their output comes labelled into this terminal. What dies is started again. Ctrl-C or SIGTERM stops all of it within ten
-seconds, a second Ctrl-C at once. On several machines, let something else run the same processes: docs/deployment.md.
+The terminal shows their labelled output. A process that dies is started again. Ctrl-C or SIGTERM stops all of them
+within ten seconds, a second Ctrl-C at once. On several machines, run the processes with systemd: docs/deployment.md.
 
 examples:
-  DEBUG=1 manage.py up                                           on a machine of your own, with SQLite
+  DEBUG=1 manage.py up                                           on your own machine, with SQLite
   PORT=8001 DATA_DIR=/tmp/second DEBUG=1 manage.py up            a second one beside it
   DATABASE_URL=postgres://user:password@host/name manage.py up   with a SECRET_KEY of your own; see docs/settings.md
 
 exit codes:
-  0  it was told to stop
-  1  it cannot start: a taken port, a database that does not answer or lacks migrations, or unsafe settings
+  0  stopped by a signal
+  1  it cannot start: the port is taken, the database does not answer or lacks migrations, or settings are unsafe
   2  wrong arguments"""
 
-    # Checks may ask the database, so they wait until that is known to answer.
+    # Checks may query the database, so they run after it has answered.
     requires_system_checks = ()
 
     def handle(self, **_: Any) -> None:
-        """Check what would fail later with a worse message, then run until told to stop."""
+        """Check what would fail later with a worse message, then run until a signal comes."""
         check_settings()
         check_port(settings.PORT)
         check_database()
         self.check()
-        everything = [*redis_programs(), *own_programs()]
+        everything = [*redis_programs(), *project_programs()]
         announcement = welcome_text()
         connection.close()
         Supervisor(everything, cwd=settings.BASE_DIR, announcement=announcement).run()
 
 
 def check_settings() -> None:
-    """Refuse settings that the web server would refuse."""
-    try:
-        refuse_unsafe_production()
-    except ImproperlyConfigured as error:
-        raise CommandError(str(error)) from error
+    """Refuse settings with which the web server would not start."""
+    if errors := production_errors():
+        raise CommandError("\n".join(errors))
 
 
 def check_port(port: int) -> None:
-    """Refuse a port that the web server cannot have."""
+    """Refuse a port that the web server cannot use."""
     if not 0 < port < 65536:
         raise CommandError(f"PORT must be between 1 and 65535, not {port}.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server does
         try:
-            probe.bind((HOST, port))
+            probe.bind((LOOPBACK, port))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise CommandError(f"Port {port} cannot be used: {error.strerror}. Set PORT to another.") from error
@@ -89,85 +82,79 @@ def check_database() -> None:
         reason = " ".join(str(error).split())
         raise CommandError(f"The database does not answer ({reason}). Start it, or correct DATABASE_URL.") from error
     if missing := len(executor.migration_plan(executor.loader.graph.leaf_nodes())):
-        raise CommandError(f"The database lacks {missing} migrations. Type: {manage('migrate')}")
+        raise CommandError(f"The database lacks {missing} migrations. Run: {manage('migrate')}")
 
 
 def redis_programs() -> list[Program]:
-    """The bundled Redis, unless another broker is set."""
+    """Return the bundled Redis, unless BROKER_URL names another broker."""
     if settings.BROKER_URL != settings.BUNDLED_BROKER_URL:
         return []
     place: Path = settings.BUNDLED_REDIS_SOCKET
-    binary = bundled_redis.find_binary()
-    if binary is None:
-        raise CommandError("No Redis server is here: install one (redis-server or valkey-server), or set BROKER_URL.")
     try:
-        bundled_redis.make_private_directory(place.parent)
+        command = redis_server.command(place)
+    except redis_server.NoRedisServer as error:
+        raise CommandError(str(error)) from error
+    try:
+        redis_server.make_private_directory(place.parent)
     except OSError as error:
-        raise CommandError(f"No place for the Redis socket: {error}") from error
-    if bundled_redis.answers(place):
+        raise CommandError(f"The Redis socket cannot be created: {error}") from error
+    if redis_server.answers(place):
         raise CommandError(
             f"Another `manage.py up` runs on {settings.DATA_DIR}: stop it, or set DATA_DIR to another directory."
         )
     return [
         Program(
             name="redis",
-            command=bundled_redis.command(binary=binary, socket=place),
-            is_ready=lambda: bundled_redis.answers(place),
+            command=command,
+            is_ready=lambda: redis_server.answers(place),
             stops_last=True,
         )
     ]
 
 
-def own_programs() -> list[Program]:
-    """The relay, a worker for each queue, and the web server."""
+def project_programs() -> list[Program]:
+    """Return the relay, a worker for each queue, and the web server."""
     size = programs.pool_size(connection.vendor)
     return [
-        Program(name="relay", command=[sys.executable, "manage.py", "relay"]),
+        Program(name="relay", command=programs.relay()),
         *(
             Program(name=queue, command=programs.worker(queue, app="project", processes=size))
             for queue in (*SERVICES, EXTERNAL)
         ),
         Program(
             name="web",
-            command=programs.web("project.wsgi", address=f"{HOST}:{settings.PORT}"),
-            is_ready=web_answers,
+            command=programs.web("project.wsgi", address=f"{LOOPBACK}:{settings.PORT}"),
+            is_ready=lambda: listens(settings.PORT),
         ),
     ]
 
 
-def web_answers() -> bool:
-    """Whether somebody listens on the web server's port."""
-    with socket.socket() as probe:
-        return probe.connect_ex((HOST, settings.PORT)) == 0
-
-
 def welcome_text() -> str:
-    """Where things are, for the person who started it."""
-    site = f"http://{HOST}:{settings.PORT}"
-    surroundings = f"DATA_DIR={settings.DATA_DIR}" if "DATA_DIR" in os.environ else ""
-    by_hand = f"{surroundings} {here('celery')} -A project worker -Q orders".strip()
-    admin = User.objects.filter(email=DEMO_ADMIN_EMAIL).first() if settings.DEBUG else None
-    if admin is not None and admin.check_password(DEMO_ADMIN_PASSWORD):
+    """Describe how to use the running system."""
+    site = f"http://{LOOPBACK}:{settings.PORT}"
+    environment = f"DATA_DIR={settings.DATA_DIR}" if "DATA_DIR" in os.environ else ""
+    worker_command = f"{environment} {here('celery')} -A project worker -Q orders".strip()
+    if demo_admin_can_log_in():
         log_in = f"{DEMO_ADMIN_EMAIL}, password {DEMO_ADMIN_PASSWORD}"
     else:
-        log_in = f"make an account: {manage('createsuperuser')}"
+        log_in = f"create an account: {manage('createsuperuser')}"
     return "\n".join(
         (
             "",
             f"Orderly runs on {site}/",
             f"  admin     {site}/admin/   ({log_in})",
             f"  API       {site}/api/v1/products/",
-            f"  a worker  {by_hand}",
+            f"  a worker  {worker_command}",
             "  Ctrl-C stops everything",
         )
     )
 
 
 def here(program: str) -> str:
-    """How to call a program of this virtual environment from the current directory."""
+    """Return the command that runs a program of this virtual environment from the current directory."""
     return os.path.relpath(Path(sys.executable).parent / program)
 
 
 def manage(command: str) -> str:
-    """How to call a management command as this one was called."""
+    """Return the command that runs a management command with this Python."""
     return f"{os.path.relpath(sys.executable)} manage.py {command}"

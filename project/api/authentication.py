@@ -1,0 +1,42 @@
+"""Authentication and permissions."""
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
+from rest_framework.permissions import AllowAny, IsAdminUser
+from rest_framework.request import Request
+from rest_framework_simplejwt.authentication import JWTAuthentication
+
+
+def user_id(request: Request) -> UUID:
+    """Return the id of the user who is logged in.
+
+    Raises:
+        NotAuthenticated: no user is.
+    """
+    if request.user.pk is None:
+        raise NotAuthenticated
+    return request.user.pk
+
+
+class BearerToken(JWTAuthentication):
+    """Authenticates by a bearer token. On a public view, an invalid token is ignored."""
+
+    def authenticate(self, request: Request) -> Any:
+        try:
+            return super().authenticate(request)
+        except AuthenticationFailed:
+            if any(isinstance(permission, AllowAny) for permission in request.parser_context["view"].get_permissions()):
+                return None
+            raise
+
+
+class StaffWithPermission(IsAdminUser):
+    """Allows members of staff with one permission."""
+
+    def __init__(self, permission: str) -> None:
+        self.permission = permission
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return super().has_permission(request, view) and request.user.has_perm(self.permission)

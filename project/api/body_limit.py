@@ -1,0 +1,36 @@
+"""Middleware that limits the size of request bodies."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from project.api.problems import PREFIX, problem_response
+
+
+def limit_body(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Refuse an API body that is too large before it is read; Django limits only forms."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith(PREFIX):
+            return get_response(request)
+        if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+            detail = "The length of the body must be known in advance. Send a Content-Length header."
+            return problem_response(request, status=HTTPStatus.LENGTH_REQUIRED, code="length_required", detail=detail)
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        if content_length(request) > limit:
+            detail = f"The body has more than {limit} bytes. Split it into several requests."
+            return problem_response(
+                request, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, code="body_too_large", detail=detail
+            )
+        return get_response(request)
+
+    return middleware
+
+
+def content_length(request: HttpRequest) -> int:
+    """Return the number of bytes that Django will read: 0 if the header is not a number."""
+    header = request.META.get("CONTENT_LENGTH") or "0"
+    return int(header) if header.isascii() and header.isdigit() else 0

@@ -1,0 +1,69 @@
+"""Counts of the bus's tables and queues."""
+
+from typing import Any
+
+from celery import current_app
+from django.db import models
+from django.db.models import Count, Max, Min
+from django.db.models.functions import Now
+
+from ..backends import backend
+from ..errors import BrokerUnavailable
+from ..models import Delivery, Event, Receipt, Subscription
+from ..states import OWED, UNSETTLED
+from .health import bells_waiting
+
+#: Above this many rows a total is the database's estimate, because counting millions of rows takes seconds.
+MAX_COUNTED = 100_000
+
+
+def bus_status() -> dict[str, Any]:
+    """What the bus owes, how old the oldest unsettled event is in seconds, and how many bells wait in each queue.
+
+    A queue's count is None if the broker does not answer. The figures are of slightly different moments.
+    """
+    unsettled = OWED[UNSETTLED[0]].condition
+    for state in UNSETTLED[1:]:
+        unsettled |= OWED[state].condition
+    counts = Delivery.objects.aggregate(
+        scheduled=Count("event_id", distinct=True, filter=OWED["scheduled"].condition),
+        unsettled=Count("event_id", distinct=True, filter=unsettled),
+        oldest=Min("event__time", filter=unsettled),
+        now=Max(Now()),
+        **{state: Count("id", filter=OWED[state].condition) for state in ("retrying", "waiting", "dead")},
+    )
+    oldest, now = counts["oldest"], counts["now"]
+    return {
+        "events": {"total": _total(Event), "scheduled": counts["scheduled"], "unsettled": counts["unsettled"]},
+        "oldest_unsettled_s": round((now - oldest).total_seconds(), 3) if oldest else 0.0,
+        "deliveries": {
+            "done": _total(Receipt),
+            "retrying": counts["retrying"],
+            "waiting": counts["waiting"],
+            "dead": counts["dead"],
+        },
+        "handlers": {
+            "paused": sorted(set(Subscription.objects.filter(paused=True).values_list("handler", flat=True))),
+            "circuit_open": {
+                row.handler: row.open_until.isoformat()
+                for row in Subscription.objects.filter(open_until__gt=Now())
+                if row.open_until
+            },
+        },
+        "queues": queue_lengths(),
+    }
+
+
+def queue_lengths() -> dict[str, int | None]:
+    """How many bells wait in each queue that is declared or subscribed; None for each if the broker does not answer."""
+    queues = sorted({*current_app.amqp.queues, *Subscription.objects.values_list("queue", flat=True)})
+    try:
+        return dict(bells_waiting(current_app, queues=queues))
+    except BrokerUnavailable:
+        return dict.fromkeys(queues)
+
+
+def _total(model: type[models.Model]) -> int:
+    if (estimate := backend().estimated_rows(model)) > MAX_COUNTED:
+        return estimate
+    return int(model._default_manager.count())

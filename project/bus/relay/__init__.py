@@ -1,0 +1,1 @@
+"""The relay: finds handlers with due deliveries and rings their workers."""

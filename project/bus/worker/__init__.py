@@ -1,0 +1,1 @@
+"""What a worker does when a bell rings."""
