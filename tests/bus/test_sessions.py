@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import pytest
 from celery import current_app
@@ -24,11 +23,13 @@ pytestmark = [
 
 
 @pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this process be a worker."""
+def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this process be a worker; its session with time-outs is closed afterwards."""
     monkeypatch.setattr(sessions, "_in_worker", False)
     monkeypatch.setattr(sessions._limits, "session", None)
     limit_sessions()
+    yield
+    connection.close()
 
 
 @pytest.fixture
@@ -149,7 +150,7 @@ def test_a_task_that_a_handler_runs_within_its_bell_keeps_the_limits(subscribed)
 
     def look(event):
         before = limits()
-        task_prerun.send(sender=SimpleNamespace(name="shop.task"))
+        task_prerun.send(sender=TheirTask)
         seen.append((before, limits()))
 
     handler = subscribed(look, Pinged)
@@ -172,7 +173,7 @@ def test_a_task_after_a_lost_session_gets_a_new_one():
     with other.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
     other.close()
-    task_prerun.send(sender=SimpleNamespace(name="shop.task"))
+    task_prerun.send(sender=TheirTask)
     assert limits()["lock_timeout"] == "0"
 
 
