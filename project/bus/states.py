@@ -77,6 +77,14 @@ CHANGES = (
 )
 
 
+def in_any(*states: str) -> Q:
+    """The condition that a delivery is in one of the states, of which at least one is given."""
+    condition = Q()
+    for state in states:
+        condition |= OWED[state].condition
+    return condition
+
+
 Row_co = TypeVar("Row_co", bound=Model, covariant=True)
 
 
@@ -85,12 +93,7 @@ class DeliveryQuerySet(QuerySet[Row_co, Row_co]):
 
     def in_state(self, *states: str) -> Self:
         """The deliveries in one of the states."""
-        if not states:
-            return self.none()
-        condition = Q()
-        for state in states:
-            condition |= OWED[state].condition
-        return self.filter(condition)
+        return self.filter(in_any(*states)) if states else self.none()
 
     def with_state(self) -> Self:
         """Add `state`, by the database's clock."""

@@ -1,9 +1,6 @@
 """The bus in a Django project without a Celery app: its folder alone, under another name."""
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+from tests.bus.foreign_project import run_project
 
 PROJECT = {
     "settings.py": """
@@ -46,19 +43,5 @@ print(Delivery.objects.count(), Receipt.objects.count())
 
 
 def test_the_bus_carries_an_event_in_a_foreign_project_under_another_name(tmp_path):
-    bus = Path(__file__).parents[2] / "project" / "bus"
-    shutil.copytree(bus, tmp_path / "postbox", ignore=shutil.ignore_patterns("__pycache__"))
-    for name, text in PROJECT.items():
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-    run = subprocess.run(
-        [sys.executable, "main.py"],
-        cwd=tmp_path,
-        env={"PATH": "", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == ["wrapped", "hat", "7", "0", "1"]
+    printed = run_project(tmp_path, files=PROJECT)
+    assert printed.split() == ["wrapped", "hat", "7", "0", "1"]

@@ -1,11 +1,8 @@
 """BUS_DATABASE: the bus's tables in another database than the default."""
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 from django.core.checks import run_checks
+
+from tests.bus.foreign_project import run_project
 
 PROJECT = {
     "settings.py": """
@@ -64,22 +61,8 @@ for alias in connections:
 
 
 def test_the_bus_works_in_a_second_database_and_has_tables_only_there(tmp_path):
-    bus = Path(__file__).parents[2] / "project" / "bus"
-    shutil.copytree(bus, tmp_path / "postbox", ignore=shutil.ignore_patterns("__pycache__"))
-    for name, text in PROJECT.items():
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-    run = subprocess.run(
-        [sys.executable, "main.py"],
-        cwd=tmp_path,
-        env={"PATH": "", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines() == ["refused", "wrapped hat", "0 1", "default False", "second True"]
+    printed = run_project(tmp_path, files=PROJECT)
+    assert printed.splitlines() == ["refused", "wrapped hat", "0 1", "default False", "second True"]
 
 
 def errors() -> list[str]:

@@ -1,9 +1,6 @@
 """The bus's admin in a Django project without unfold, where the bus has another name."""
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+from tests.bus.foreign_project import run_project
 
 PROJECT = {
     "settings.py": """
@@ -191,19 +188,5 @@ print("all done")
 
 
 def test_the_admin_works_without_unfold(tmp_path):
-    bus = Path(__file__).parents[2] / "project" / "bus"
-    shutil.copytree(bus, tmp_path / "postbox", ignore=shutil.ignore_patterns("__pycache__"))
-    for name, text in PROJECT.items():
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-    run = subprocess.run(
-        [sys.executable, "main.py"],
-        cwd=tmp_path,
-        env={"PATH": "", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == ["all", "done"]
+    printed = run_project(tmp_path, files=PROJECT)
+    assert printed.split() == ["all", "done"]

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from ..backends import backend
 from ..errors import BrokerUnavailable
 from ..models import Delivery, Event, Receipt, Subscription
-from ..states import OWED, UNSETTLED
+from ..states import OWED, UNSETTLED, in_any
 from .health import bells_waiting
 
 #: Above this many rows a total is the database's estimate, because counting millions of rows takes seconds.
@@ -22,9 +22,7 @@ def bus_status() -> dict[str, Any]:
 
     A queue's count is None if the broker does not answer. The figures are of slightly different moments.
     """
-    unsettled = OWED[UNSETTLED[0]].condition
-    for state in UNSETTLED[1:]:
-        unsettled |= OWED[state].condition
+    unsettled = in_any(*UNSETTLED)
     counts = Delivery.objects.aggregate(
         scheduled=Count("event_id", distinct=True, filter=OWED["scheduled"].condition),
         unsettled=Count("event_id", distinct=True, filter=unsettled),

@@ -23,11 +23,7 @@ def pause(*, handlers: Collection[str], actor: str) -> int:
         UnknownHandler: one of them is not subscribed.
     """
     with bus_atomic():
-        require(handlers)
-        Subscription.objects.filter(handler__in=handlers).update(paused=True)
-        with audit.recorded(actor=actor, action="pause", request={"handlers": list(handlers)}) as outcome:
-            outcome["owed"] = owed(handlers=handlers)
-    return int(outcome["owed"])
+        return _set_paused(handlers, paused=True, actor=actor, action="pause")
 
 
 def resume(*, handlers: Collection[str], actor: str) -> int:
@@ -40,11 +36,16 @@ def resume(*, handlers: Collection[str], actor: str) -> int:
         UnknownHandler: one of them is not subscribed.
     """
     with bus_atomic():
-        require(handlers)
-        Subscription.objects.filter(handler__in=handlers).update(paused=False)
+        owed_now = _set_paused(handlers, paused=False, actor=actor, action="resume")
         circuit_breaker.close(handlers=handlers)
-        with audit.recorded(actor=actor, action="resume", request={"handlers": list(handlers)}) as outcome:
-            outcome["owed"] = owed(handlers=handlers)
+    return owed_now
+
+
+def _set_paused(handlers: Collection[str], *, paused: bool, actor: str, action: str) -> int:
+    require(handlers)
+    Subscription.objects.filter(handler__in=handlers).update(paused=paused)
+    with audit.recorded(actor=actor, action=action, request={"handlers": list(handlers)}) as outcome:
+        outcome["owed"] = owed(handlers=handlers)
     return int(outcome["owed"])
 
 
