@@ -20,13 +20,20 @@ from project.celery import SERVICES
 #: The kinds of values that django-environ reads.
 KINDS = {"str": "text", "bool": "on or off", "int": "whole number", "list": "list, separated by commas"}
 
+#: The modules that read environment variables, in the sequence of the page.
+SETTINGS_MODULES = (
+    "project/environment.py",
+    "project/security_settings.py",
+    "project/settings.py",
+    "project/mail_settings.py",
+)
 SETTINGS_INTRO = """\
 # Settings
 
-Environment variables configure Orderly. This page lists all of them, in the sequence in which
-[project/settings.py](../project/settings.py) reads them; `make docs` generates it from that file. Give the same ones to
-every process: the web server, the relay, the workers and commands. (`make run` writes its `WELCOME_SKU` to the file
-`env` in `DATA_DIR`, which every process reads too; the environment takes precedence.)
+Environment variables configure Orderly. This page lists all of them; `make docs` generates it from
+[project/settings.py](../project/settings.py) and the modules of settings beside it. Give the same ones to every
+process: the web server, the relay, the workers and commands. (`make run` writes its `WELCOME_SKU` to the file `env` in
+`DATA_DIR`, which every process reads too; the environment takes precedence.)
 
 | Variable | Value | Default | Meaning |
 |---|---|---|---|
@@ -49,9 +56,10 @@ correlation id, which is the id of the first event of its chain.
 
 def settings_page() -> str:
     """Return docs/settings.md: the environment variables that the settings read."""
-    source = (Path(settings.BASE_DIR) / "project" / "settings.py").read_text()
     return SETTINGS_INTRO + "".join(
-        f"| `{name}` | {kind} | {default} | {meaning} |\n" for name, kind, default, meaning in variables(source)
+        f"| `{name}` | {kind} | {default} | {meaning} |\n"
+        for module in SETTINGS_MODULES
+        for name, kind, default, meaning in variables((Path(settings.BASE_DIR) / module).read_text())
     )
 
 
@@ -67,7 +75,7 @@ def variables(source: str) -> Iterator[tuple[str, str, str, str]]:
     for line, name, kind, default in sorted(reads(tree)):
         meaning = comment_above(lines, line - 1)
         if not meaning:
-            raise ValueError(f"project/settings.py reads {name} and has no comment above that says what it means")
+            raise ValueError(f"the settings read {name}, which has no comment above that says what it means")
         typed = shown(default, assigned)
         yield name, KINDS[kind], f"`{typed}`" if typed else "none", meaning
 

@@ -1,0 +1,36 @@
+"""The settings of the REST API. project/settings.py imports them."""
+
+from project.security_settings import NUM_PROXIES
+
+# The largest body in bytes, for the API and for forms.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["project.api.authentication.BearerToken"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["project.api.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "project.api.pagination.CursorPages",
+    "DEFAULT_FILTER_BACKENDS": ["project.api.filters.FilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "project.api.schema.Schema",
+    # Per address; see project/api/throttles.py.
+    "DEFAULT_THROTTLE_RATES": {"login": "60/min", "register": "60/min"},
+    "NUM_PROXIES": NUM_PROXIES,
+    # There is one format, so no parameter selects it.
+    "URL_FORMAT_OVERRIDE": None,
+    "EXCEPTION_HANDLER": "project.api.problems.exception_handler",
+    # The errors of a list contain only the wrong items; the older form has empty entries for the others.
+    "LIST_SERIALIZER_ERRORS_AS_DICT": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Orderly",
+    "DESCRIPTION": "Orders and stock. Errors are problem documents (RFC 9457), lists are cursor pages, newest first.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    # Swagger UI from the files of drf-spectacular-sidecar, and no badge of an external validator.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {"OrderStatus": "orders.models.Status"},
+}

@@ -1,0 +1,27 @@
+"""How mails are sent. project/settings.py imports these settings."""
+
+from typing import Any
+
+import django
+
+from project.environment import DATA_DIR, env
+
+# The mail server, such as smtp+tls://user:password@host:587. The default writes mails to files.
+EMAIL_URL: str = env.str("EMAIL_URL", default=f"filemail:///{DATA_DIR / 'mail'}")
+_email: dict[str, Any] = env.email_url_config(EMAIL_URL) | {"EMAIL_TIMEOUT": 10}
+if django.VERSION < (6, 1):
+    vars().update(_email)
+else:
+    # Django 6.1 deprecates the EMAIL_* settings, and a backend refuses an option of another.
+    _options = {"EMAIL_FILE_PATH": "file_path"} if "filebased" in _email["EMAIL_BACKEND"] else {}
+    if "smtp" in _email["EMAIL_BACKEND"]:
+        _options = {"EMAIL_HOST_USER": "username", "EMAIL_HOST_PASSWORD": "password"}
+        _options |= {f"EMAIL_{name.upper()}": name for name in ("host", "port", "use_tls", "use_ssl", "timeout")}
+    MAILERS = {
+        "default": {
+            "BACKEND": _email["EMAIL_BACKEND"],
+            "OPTIONS": {name: _email[setting] for setting, name in _options.items() if setting in _email},
+        }
+    }
+# The sender of mails; its domain is that of their Message-IDs.
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="orders@example.org")
