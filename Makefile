@@ -6,7 +6,7 @@ DEVELOPMENT := .venv/.installed-dev
 BENCH := .venv/.installed-bench
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --require-hashes
 # Each process finds the plugin that pyproject.toml names by PYTHONPATH.
-COVERAGE := PYTHONPATH=$(CURDIR) .venv/bin/coverage run -m pytest
+COVERAGE := env PYTHONPATH=$(CURDIR) .venv/bin/coverage run -m pytest
 LOCK := .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet
 
 # Defaults of `make run`, for a developer's machine; the environment overrides them.
