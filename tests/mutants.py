@@ -12,31 +12,14 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+
+from tests.mutant import Mutant
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("project", "users", "orders", "inventory", "tests", "benchmarks", "manage.py", "pyproject.toml")
 #: How many mutants are tested at the same time.
 WORKERS = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mutant:
-    """A safeguard, and the change to one file that disables it."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    #: What pytest runs: at least one of these tests must fail.
-    tests: str
-    #: How often `old` occurs in the file.
-    times: int = 1
-    postgresql: bool = False
-    #: An environment variable; the mutant is skipped where it is not set.
-    needs: str = ""
-
 
 MUTANTS = [
     Mutant(
