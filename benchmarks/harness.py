@@ -97,7 +97,7 @@ class Harness:
         seeds = [1_000 * round_ + number for number in range(placers)]
         with ExitStack() as stack:
             sink = stack.enter_context(mail_sink()) if workload.mail else None
-            mail = {"EMAIL_URL": f"smtp://127.0.0.1:{sink.port}"} if sink else {}
+            mail = {"EMAIL_URL": f"smtp://127.0.0.1:{sink.port}", "MAX_MAILS_PER_DAY": "1000000"} if sink else {}
             names = programs_for(system, workload)
             processes = stack.enter_context(self.running(system, database, names, programs=programs, **mail))
             run = Run(

@@ -13,6 +13,7 @@ ADMIN_MENU = {
     "inventory.reservation": "bookmark",
     "inventory.location": "warehouse",
     "users.user": "person",
+    "users.mailcount": "mail",
     "auth.group": "group",
     "bus.event": "bolt",
     "bus.delivery": "pending_actions",

@@ -24,6 +24,18 @@ class UserCreated(Event, name="users.user_created", subject="user_id"):
     user_id: UUID
 
 
+class ConfirmationRequested(Event, name="users.confirmation_requested", subject="user_id"):
+    """An address is to be confirmed: it was changed, or another link was asked for. There may be no such account."""
+
+    user_id: UUID
+
+
+class RegistrationRepeated(Event, name="users.registration_repeated", subject="user_id"):
+    """Somebody registered with the address of this account, which stays as it is."""
+
+    user_id: UUID
+
+
 class ProductChanged(Event, name="inventory.product_changed", subject="sku"):
     """A product was added or changed; of two events, the one with the higher `sequence` is the newer."""
 

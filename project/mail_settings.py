@@ -3,6 +3,7 @@
 from typing import Any
 
 import django
+from django.core.exceptions import ImproperlyConfigured
 
 from project.environment import DATA_DIR, env
 
@@ -23,5 +24,13 @@ else:
             "OPTIONS": {name: _email[setting] for setting, name in _options.items() if setting in _email},
         }
     }
+# How many mails one mailbox gets a day at most. ann+shop@example.org is the mailbox of ann@example.org.
+MAX_MAILS_PER_DAY: int = env.int("MAX_MAILS_PER_DAY", default=50)
+# The same for mails that anybody can cause: to an address that is not confirmed, and that somebody registered with an
+# address that has an account.
+MAX_MAILS_PER_DAY_UNCONFIRMED: int = env.int("MAX_MAILS_PER_DAY_UNCONFIRMED", default=3)
+for _name in ("MAX_MAILS_PER_DAY", "MAX_MAILS_PER_DAY_UNCONFIRMED"):
+    if vars()[_name] < 1:
+        raise ImproperlyConfigured(f"{_name} must be 1 or more.")
 # The sender of mails; its domain is that of their Message-IDs.
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="orders@example.org")

@@ -38,7 +38,13 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# Whether an account can log in only after its e-mail address is confirmed, by the link in a mail. The default is on
+# without DEBUG. Where it is off, a stranger can use an account with an address that is not theirs.
+CONFIRM_EMAIL: bool = env.bool("CONFIRM_EMAIL", default=not DEBUG)
+AUTHENTICATION_BACKENDS = ["users.backends.ConfirmedBackend"]
+
 SIMPLE_JWT = {
+    "USER_AUTHENTICATION_RULE": "users.backends.may_log_in",
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=30),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
     # Changing the password revokes its tokens.

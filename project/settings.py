@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ from project.security_settings import *
 
 # The port of the web server of `manage.py up`, which commands that use HTTP connect to.
 PORT: int = env.int("PORT", default=8000)
+# Where people reach the web server, such as https://shop.example.org: links in mails begin with it.
+SITE_URL: str = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
+if not re.fullmatch(r"https?://[^\s/?#@]+", SITE_URL):
+    raise ImproperlyConfigured("SITE_URL must be like https://shop.example.org, without a path.")
 
 
 def bundled_redis_socket() -> Path:

@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from project.api.docs import DocsView, SchemaView
 from project.api.problems import unknown_route
 from project.console.health import healthz, readyz
+from users.pages import confirm_address_page
 
 routes = [
     path("", include("users.urls")),
@@ -21,6 +22,7 @@ urlpatterns = [
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", DocsView.as_view(), name="docs"),
     re_path("^api/", unknown_route),
+    path("users/confirm/<token>/", confirm_address_page, name="confirm-address"),
     path("healthz", healthz),
     path("readyz", readyz),
 ]

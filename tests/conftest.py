@@ -47,6 +47,12 @@ def _no_welcome_orders(settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _unconfirmed_accounts_may_log_in(settings: Any) -> None:
+    """As in `make run`; the tests of confirmation turn CONFIRM_EMAIL on."""
+    settings.CONFIRM_EMAIL = False
+
+
+@pytest.fixture(autouse=True)
 def _no_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ignore BROKER_URL and a broker that runs in this checkout; a test that needs a broker starts one."""
     monkeypatch.setattr(current_app.conf, "broker_url", "redis+socket:///nowhere/redis.sock")

@@ -6,14 +6,15 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import ManyToManyField
+from django.db.models import ManyToManyField, QuerySet
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from project.adminkit import LargeTableAdmin, list_link
-from users.models import User
+from project.adminkit import LargeTableAdmin, ReadOnlyAdmin, list_link
+from users.confirmation import mark_confirmed
+from users.models import MailCount, User
 
 admin.site.unregister(Group)
 
@@ -44,9 +45,10 @@ class UserAdmin(CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: 
     search_fields = ("email__startswith", "name__words", "id")
     search_help_text = "E-mail address, name or id"
     ordering = ("-id",)
-    readonly_fields = ("id", "date_joined", "last_login", "orders", "events")
+    readonly_fields = ("id", "email_confirmed_at", "date_joined", "last_login", "orders", "events")
+    actions = ("mark_addresses_confirmed",)
     fieldsets = (
-        (None, {"fields": ("email", "name", "password", "id", "orders", "events")}),
+        (None, {"fields": ("email", "email_confirmed_at", "name", "password", "id", "orders", "events")}),
         ("Permissions", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
         ("Dates", {"fields": ("date_joined", "last_login")}),
     )
@@ -57,6 +59,17 @@ class UserAdmin(CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Refuse: other services know the id, so an account is deactivated instead."""
         return False
+
+    def has_confirm_permission(self, request: HttpRequest) -> bool:
+        """Only superusers vouch for an address: it decides who may log in."""
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    @action(description="Mark address as confirmed", permissions=["confirm"])
+    def mark_addresses_confirmed(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        confirmed = [user for user in queryset if mark_confirmed(user)]
+        for user in confirmed:
+            self.log_change(request, user, "Marked the address as confirmed.")
+        self.message_user(request, f"Addresses marked as confirmed: {len(confirmed)}.")
 
     @display(description="role", label=True)
     def role(self, user: User) -> str | None:
@@ -70,6 +83,14 @@ class UserAdmin(CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: 
 
     def events(self, user: User) -> str:
         return list_link("bus_event", "events about this account", q=user.pk)
+
+
+@admin.register(MailCount)
+class MailCountAdmin(ReadOnlyAdmin):
+    """How many mails each mailbox got, by day. Mailboxes are shown as hashes."""
+
+    list_display = ("id", "day", "recipient", "sent", "suppressed")
+    ordering = ("-id",)
 
 
 @admin.register(Group)

@@ -1,20 +1,26 @@
 """Accounts, whose login is the e-mail address."""
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models, transaction
+from django.db.models import Value
 from django.db.models.functions import Lower
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from users.addresses import MAX_NAME_LENGTH, normalize, validate_address, validate_name
+
 
 class LowerCaseEmailField(models.EmailField):  # type: ignore[type-arg]
-    """Stores and compares addresses in lower case, so that two spellings of one address are equal."""
+    """Stores and compares addresses in their normal form, so that all spellings of one address are equal."""
+
+    default_validators = [validate_address]
 
     def to_python(self, value: Any) -> Any:
         value = super().to_python(value)
-        return value.strip().lower() if isinstance(value, str) else value
+        return normalize(value) if isinstance(value, str) else value
 
     def get_prep_value(self, value: Any) -> Any:
         return self.to_python(super().get_prep_value(value))
@@ -31,6 +37,14 @@ class UserManager(BaseUserManager["User"]):
 
     use_in_migrations = True
 
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Return the account with an address, however it is spelled.
+
+        Accounts from before addresses were normalised keep their spelling, and are found by it.
+        """
+        typed = Value((username or "").strip().lower(), output_field=models.CharField())
+        return self.filter(email=typed).first() or self.get(email=username)
+
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Create an account. Without a password nobody can log in to it."""
         if not email:
@@ -42,7 +56,9 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
+        """Create an account with all permissions. Its address counts as confirmed: its creator vouches for it."""
+        granted = {"is_staff": True, "is_superuser": True, "email_confirmed_at": timezone.now()}
+        return self.create_user(email, password, **granted | fields)
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -50,7 +66,13 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = LowerCaseEmailField("e-mail", unique=True, error_messages={"unique": "This e-mail has an account already."})
-    name = models.CharField(max_length=150, blank=True)
+    email_confirmed_at = models.DateTimeField(
+        "address confirmed",
+        null=True,
+        editable=False,
+        help_text="Until its owner confirms the address, it gets no mail but the one that asks for this.",
+    )
+    name = models.CharField(max_length=MAX_NAME_LENGTH, blank=True, validators=[validate_name])
     is_active = models.BooleanField("active", default=True, help_text="Take this away instead of deleting an account.")
     is_staff = models.BooleanField("staff", default=False, help_text="May log in to this admin.")
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
@@ -74,10 +96,50 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.Index(fields=["id"], condition=models.Q(is_active=False), name="users_user_inactive"),
         )
 
+    #: Whether the last save() changed the address; for the signal.
+    email_changed = False
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Validate the fields. An address that is stored already stays, even if it could not be registered today."""
+        if self.stored_email() == self.email:
+            exclude = {*(exclude or ()), "email"}
+        super().clean_fields(exclude)
+
+    def stored_email(self) -> str | None:
+        """Return the address in the database; None for a new account."""
+        if self._state.adding:
+            return None
+        return User.objects.filter(pk=self.pk).values_list("email", flat=True).first()
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the account in the transaction in which its signal publishes the event.
 
         In autocommit mode a plain save() commits before it sends post_save: a crash in between would lose the event.
+        A new address is not confirmed.
         """
+        written = kwargs.get("update_fields")
         with transaction.atomic(using=kwargs.get("using")):
+            before = self.stored_email() if written is None or "email" in written else None
+            self.email_changed = before is not None and normalize(before) != normalize(self.email)
+            if self.email_changed:
+                self.email_confirmed_at = None
+                if written is not None:
+                    kwargs["update_fields"] = {*written, "email_confirmed_at"}
             super().save(*args, **kwargs)
+
+
+class MailCount(models.Model):
+    """How many mails one mailbox got on one day."""
+
+    recipient = models.CharField(max_length=64, help_text="A keyed hash of the mailbox: no address is stored here.")
+    day = models.DateField()
+    sent = models.PositiveIntegerField(default=0)
+    suppressed = models.PositiveIntegerField(default=0, help_text="Mails over the limit, which were not sent.")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["recipient", "day"], name="users_mailcount_recipient_day"),)
+        verbose_name = "mails of a day"
+        verbose_name_plural = "mails by day"
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.sent} sent, {self.suppressed} suppressed"

@@ -1,19 +1,17 @@
-"""The operations on accounts, and the e-mails to their owners."""
+"""The operations on accounts."""
 
 from collections.abc import Iterator, Mapping
-from email.utils import parseaddr
-from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from project.bus import publish
 from project.errors import FieldError, InvalidInput
-from project.events import UserCreated
+from project.events import RegistrationRepeated, UserCreated
+from users.addresses import normalize
 from users.models import User
 
 
@@ -21,21 +19,49 @@ class InvalidUser(InvalidInput):
     """The account is not valid; `errors` names each wrong field."""
 
 
-class MailRefused(RuntimeError):
-    """The mail server refuses mail for a user. The message has the user's id: addresses stay out of logs."""
-
-
-def register_user(*, email: str, password: str | None, name: str = "") -> User:
+def register_user(*, email: str, password: str | None, name: str = "", confirmed: bool = False) -> User:
     """Create an account and, by the model's signal, publish UserCreated.
 
     Args:
         password: with None, nobody can log in to the account.
+        confirmed: the caller vouches that the address is its owner's, so it need not be confirmed.
 
     Example:
         register_user(email="ines@example.org", password=None, name="Inês")
 
     Raises:
         InvalidUser: a field is wrong, the address already has an account, or the password is too weak.
+    """
+    draft = valid_draft(email=email, password=password, name=name)
+    draft.email_confirmed_at = timezone.now() if confirmed else None
+    if not save_new(draft):
+        detail = "This e-mail has an account already. Log in with it, or register another."
+        raise InvalidUser(FieldError(field="email", code="unique", detail=detail))
+    return draft
+
+
+def sign_up(*, email: str, password: str, name: str = "") -> User:
+    """Register a person whom nobody knows, and do not tell whether the address has an account already.
+
+    If it has one, nothing is changed, RegistrationRepeated is published, and the account that is returned is not saved.
+    The work is the same: whoever measures it learns nothing either.
+
+    Raises:
+        InvalidUser: a field is wrong, or the password is too weak.
+    """
+    draft = valid_draft(email=email, password=password, name=name)
+    if not save_new(draft):
+        owner_id = User.objects.values_list("pk", flat=True).get(email=draft.email)
+        with transaction.atomic():
+            publish(RegistrationRepeated(user_id=owner_id))
+    return draft
+
+
+def valid_draft(*, email: str, password: str | None, name: str) -> User:
+    """Return an account that is not saved, with its password hashed.
+
+    Raises:
+        InvalidUser: a field is wrong, or the password is too weak.
     """
     draft = User(email=email, name=name)
     errors = list(field_errors(draft))
@@ -46,30 +72,48 @@ def register_user(*, email: str, password: str | None, name: str = "") -> User:
             errors += to_field_errors("password", error)
     if errors:
         raise InvalidUser(*errors)
+    # Hashing is slow, so it comes before save() opens a transaction.
+    draft.set_password(password)
+    return draft
+
+
+def save_new(draft: User) -> bool:
+    """Save a new account. Return False if the address has one already, and save nothing."""
+    taken = User.objects.filter(email=draft.email)
+    # Asked first: for a failed INSERT PostgreSQL logs the address.
+    if taken.exists():
+        return False
     try:
-        return User.objects.create_user(email, password, name=name)
+        draft.save()
     except IntegrityError:
-        if not User.objects.filter(email=email).exists():
+        if not taken.exists():
             raise
-    detail = "This e-mail has an account already. Log in with it, or register another."
-    raise InvalidUser(FieldError(field="email", code="unique", detail=detail))
+        return False
+    return True
 
 
 @transaction.atomic
 def register_customers(*, names: Mapping[str, str]) -> dict[str, User]:
     """Create an account without a password for each address that has none, in a fixed number of statements.
 
+    Their addresses count as confirmed: the operator who runs this vouches for them.
+
     Args:
-        names: the name for a new account, by e-mail address in lower case.
+        names: the name for a new account, by e-mail address in any spelling.
 
     Returns:
-        The accounts by address. Existing ones are unchanged.
+        The accounts by address, as it was given. Existing ones are unchanged.
 
     Raises:
         InvalidUser: an address or a name is wrong; no account is created.
     """
-    known = User.objects.in_bulk(list(names), field_name="email")
-    drafts = [User(email=email, name=name) for email, name in names.items() if email not in known]
+    spelled = {email: normalize(email) for email in names}
+    wanted = {spelled[email]: name for email, name in names.items()}
+    known = User.objects.in_bulk(list(wanted), field_name="email")
+    now = timezone.now()
+    drafts = [
+        User(email=email, name=name, email_confirmed_at=now) for email, name in wanted.items() if email not in known
+    ]
     for draft in drafts:
         draft.set_unusable_password()
         if errors := list(field_errors(draft)):
@@ -79,14 +123,14 @@ def register_customers(*, names: Mapping[str, str]) -> dict[str, User]:
     accounts = known | User.objects.in_bulk([draft.email for draft in drafts], field_name="email")
     # bulk_create() sends no signal, so the events are published here.
     publish(*(UserCreated(user_id=draft.pk) for draft in drafts if accounts[draft.email].pk == draft.pk))
-    return accounts
+    return {email: accounts[spelled[email]] for email in names}
 
 
 def rename_user(*, user_id: UUID, name: str) -> User:
     """Change the name of an account's owner.
 
     Raises:
-        InvalidUser: the name is too long.
+        InvalidUser: the name cannot be used.
     """
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=user_id)
@@ -113,51 +157,3 @@ def to_field_errors(field: str, error: ValidationError) -> list[FieldError]:
         FieldError(field=field, code=problem.code or "invalid", detail=" ".join(problem.messages))
         for problem in error.error_list
     ]
-
-
-def send_welcome_email(*, user_id: UUID, key: str) -> None:
-    send_email(user_id=user_id, key=key, subject="Welcome to Orderly", text="Your account is ready: you can order now.")
-
-
-def send_confirmation_email(*, user_id: UUID, order_id: UUID, key: str) -> None:
-    text = f"Your order {order_id} is confirmed: everything in it is reserved for you."
-    send_email(user_id=user_id, key=key, subject="Your order is confirmed", text=text)
-
-
-def send_rejection_email(*, user_id: UUID, order_id: UUID, reason: str, key: str) -> None:
-    text = f"We are sorry: your order {order_id} cannot be fulfilled.\n\nReason: {reason}"
-    send_email(user_id=user_id, key=key, subject="Your order cannot be fulfilled", text=text)
-
-
-def send_cancellation_email(*, user_id: UUID, order_id: UUID, reason: str, key: str) -> None:
-    text = f"Your order {order_id} was cancelled." + (f"\n\nReason: {reason}" if reason else "")
-    send_email(user_id=user_id, key=key, subject="Your order was cancelled", text=text)
-
-
-def send_email(*, user_id: UUID, key: str, subject: str, text: str) -> None:
-    """Send one e-mail to a user; do nothing if the account no longer exists.
-
-    Args:
-        key: becomes the Message-ID. It is the same at every retry, so that mail programs recognise a duplicate.
-
-    Raises:
-        MailRefused: the mail server refuses the address or the mail.
-    """
-    user = User.objects.filter(pk=user_id).first()
-    if user is None:
-        return
-    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
-    message = EmailMessage(
-        subject=subject,
-        body=f"Hello{f' {user.name}' if user.name else ''},\n\n{text}\n",
-        to=[user.email],
-        headers={"Message-ID": f"<{key}@{domain}>"},
-    )
-    # The server's answer often has the address in it, and the traceback of a failure is stored.
-    try:
-        message.send()
-    except SMTPRecipientsRefused as error:
-        codes = ", ".join(str(code) for code, _ in error.recipients.values())
-        raise MailRefused(f"the mail server refused the address of user {user_id} (SMTP {codes})") from None
-    except SMTPResponseException as error:
-        raise MailRefused(f"the mail server refused a mail to user {user_id} (SMTP {error.smtp_code})") from None

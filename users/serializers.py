@@ -10,7 +10,11 @@ from project.api.serializers import StrictCharField, StrictSerializer
 from users.models import User
 
 MAX_PASSWORD_LENGTH = 200
-NO_ACCOUNT = "No active account has this e-mail and password; check both, or register with POST /api/v1/users/"
+# The same for every cause.
+NO_ACCOUNT = (
+    "No account that may log in has this e-mail and password. Check both, or confirm the address by the link in our "
+    "mail (POST /api/v1/users/confirm/resend/ sends another), or register with POST /api/v1/users/"
+)
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
@@ -29,6 +33,18 @@ class RegistrationSerializer(StrictSerializer):
     # Spaces around a password belong to it.
     password = StrictCharField(max_length=MAX_PASSWORD_LENGTH, trim_whitespace=False, write_only=True)
     name = StrictCharField(max_length=150, allow_blank=True, default="")
+
+
+class ConfirmationSerializer(StrictSerializer):
+    """The token of a mail that asks to confirm an address."""
+
+    token = StrictCharField(max_length=500)
+
+
+class ResendSerializer(StrictSerializer):
+    """The address that is to get such a mail again."""
+
+    email = StrictCharField(max_length=254)
 
 
 class ProfileSerializer(StrictSerializer):

@@ -4,7 +4,7 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from project.bus import publish
-from project.events import UserCreated
+from project.events import ConfirmationRequested, UserCreated
 from users.models import User
 
 
@@ -13,3 +13,10 @@ def announce_new_user(instance: User, created: bool, raw: bool, **_: object) -> 
     """Publish UserCreated in the transaction that save() opened, except for an account from a fixture (raw)."""
     if created and not raw:
         publish(UserCreated(user_id=instance.pk))
+
+
+@receiver(post_save, sender=User)
+def ask_for_confirmation(instance: User, raw: bool, **_: object) -> None:
+    """Publish ConfirmationRequested when save() changed the address."""
+    if instance.email_changed and not raw:
+        publish(ConfirmationRequested(user_id=instance.pk))

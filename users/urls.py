@@ -7,6 +7,8 @@ from users import views
 app_name = "users"
 urlpatterns = [
     path("users/", views.UsersView.as_view(), name="users"),
+    path("users/confirm/", views.ConfirmView.as_view(), name="confirm"),
+    path("users/confirm/resend/", views.ResendView.as_view(), name="confirm-resend"),
     path("users/me/", views.MeView.as_view(), name="me"),
     path("auth/token/", views.LoginView.as_view(), name="token"),
     path("auth/token/refresh/", views.RefreshView.as_view(), name="refresh"),

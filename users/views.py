@@ -12,15 +12,17 @@ from rest_framework.views import APIView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from project.api.throttles import AddressThrottle
-from users import operations
+from users import confirmation, operations
 from users.models import User
 from users.serializers import (
+    ConfirmationSerializer,
     CredentialsSerializer,
     LoginSerializer,
     ProfileSerializer,
     RefreshSerializer,
     RefreshTokenSerializer,
     RegistrationSerializer,
+    ResendSerializer,
     TokenSerializer,
     TokensSerializer,
     UserSerializer,
@@ -40,12 +42,54 @@ class UsersView(APIView):
     def post(self, request: Request) -> Response:
         """Register.
 
-        The new account can get a token at once with POST /api/v1/auth/token/.
+        A mail with a link goes to the address, whose owner confirms it there. Until then the account cannot log in
+        (unless the server runs with CONFIRM_EMAIL off), and gets no other mail. An address that has an account already
+        gets the same answer, and its owner a mail that says so.
         """
         serializer = RegistrationSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        user = operations.register_user(**serializer.validated_data)
+        user = operations.sign_up(**serializer.validated_data)
         return Response(UserSerializer(user).data, status=HTTPStatus.CREATED)
+
+
+class ConfirmView(APIView):
+    """POST: confirm an e-mail address."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = (AddressThrottle,)
+    throttle_scope = "register"
+
+    @extend_schema(request=ConfirmationSerializer, responses={HTTPStatus.NO_CONTENT: None})
+    def post(self, request: Request) -> Response:
+        """Confirm an e-mail address, with the token at the end of the link in the mail.
+
+        Repeating it changes nothing.
+        """
+        serializer = ConfirmationSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        confirmation.confirm_address(**serializer.validated_data)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class ResendView(APIView):
+    """POST: another mail to confirm an address."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = (AddressThrottle,)
+    throttle_scope = "register"
+
+    @extend_schema(request=ResendSerializer, responses={HTTPStatus.ACCEPTED: None})
+    def post(self, request: Request) -> Response:
+        """Ask for another mail to confirm an address.
+
+        The answer is the same for every address: it does not tell which ones have an account.
+        """
+        serializer = ResendSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        confirmation.request_confirmation(**serializer.validated_data)
+        return Response(status=HTTPStatus.ACCEPTED)
 
 
 def current_user(request: Request) -> User:
@@ -90,7 +134,9 @@ class LoginView(TokenObtainPairView):
         request=CredentialsSerializer,
         responses={
             HTTPStatus.OK: TokensSerializer,
-            HTTPStatus.UNAUTHORIZED: OpenApiResponse(description="No active account has this e-mail and password."),
+            HTTPStatus.UNAUTHORIZED: OpenApiResponse(
+                description="No account that may log in has this address and password."
+            ),
         },
     )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:

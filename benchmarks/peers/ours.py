@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import DatabaseError, OperationalError, connection, transaction
+from django.utils import timezone
 from kombu.transport import TRANSPORT_ALIASES
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -125,7 +126,12 @@ def set_up(*, history: int) -> dict[str, Any]:
     call_command("migrate", verbosity=0)
     user = get_user_model()
     user.objects.bulk_create(
-        user(id=customer_id(number), email=f"customer{number}@example.org", password="!")  # noqa: S106 - no user logs in with it
+        user(
+            id=customer_id(number),
+            email=f"customer{number}@example.org",
+            email_confirmed_at=timezone.now(),  # else they get no mail about their orders
+            password="!",  # noqa: S106 - no user logs in with it
+        )
         for number in range(CUSTOMERS)
     )
     inventory.add_location(code="MAIN", name="Main")

@@ -5,9 +5,19 @@ These names are the public surface; everything else is private. docs/bus.md desc
 
 from .configuration import configure
 from .context import idempotency_key
-from .errors import BusError, PermanentError
+from .errors import BusError, PermanentError, TransientError
 from .events import Event, upcast
 from .outbox import publish
 from .registry import subscribe
 
-__all__ = ["BusError", "Event", "PermanentError", "configure", "idempotency_key", "publish", "subscribe", "upcast"]
+__all__ = [
+    "BusError",
+    "Event",
+    "PermanentError",
+    "TransientError",
+    "configure",
+    "idempotency_key",
+    "publish",
+    "subscribe",
+    "upcast",
+]

@@ -15,6 +15,18 @@ class PermanentError(BusError):
     """
 
 
+class TransientError(BusError):
+    """Raise it in a handler when only this event must wait: the delivery is retried, and the circuit stays closed.
+
+    For what stops every event, such as a server that is down, raise any other error: the circuit breaker counts it.
+
+    Example::
+
+        if mailbox.is_full:
+            raise TransientError("the mailbox of this user is full")
+    """
+
+
 class InvalidEvent(BusError, ValueError):
     """An event's data do not fit its type. The message names the field."""
 

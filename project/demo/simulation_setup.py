@@ -92,12 +92,16 @@ def register(customers: Sequence[str], *, progress: Progress) -> dict[str, User]
     accounts: dict[str, User] = {}
     for chunk in in_batches(customers):
         addresses = {customer: email_for(customer) for customer in chunk}
-        # A name has at most 150 characters.
-        names = {email: f"Customer {customer}"[:150] for customer, email in addresses.items()}
+        names = {email: name_for(customer) for customer, email in addresses.items()}
         users_of = users.register_customers(names=names)
         accounts |= {customer: users_of[email] for customer, email in addresses.items()}
         progress("customers", len(accounts), len(customers), "")
     return accounts
+
+
+def name_for(customer: str) -> str:
+    """Return a customer's name: what of the log's text a name can have."""
+    return " ".join(["Customer", *re.findall(r"[\w-]+", customer)])[:100].strip()
 
 
 def email_for(customer: str) -> str:

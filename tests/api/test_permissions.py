@@ -19,6 +19,7 @@ from project.bus.models import Delivery
 from project.events import Line
 from tests.api.clients import assert_problem, client_of, new_user
 from tests.inventory.helpers import rolled_back, stocked
+from users.confirmation import confirmation_token
 from users.models import User
 from users.operations import register_user
 
@@ -34,6 +35,9 @@ GET    /readyz                                  200    200      200    200    20
 GET    /api/schema/                             200    200      200    200    200
 GET    /api/docs/                               200    200      200    200    200
 POST   /api/v1/users/                           201    201      201    201    201
+POST   /api/v1/users/confirm/                   204    204      204    204    204
+POST   /api/v1/users/confirm/resend/            202    202      202    202    202
+GET    /users/confirm/{token}/                  200    200      200    200    200
 GET    /api/v1/users/me/                        401    200      200    200    200
 PATCH  /api/v1/users/me/                        401    200      200    200    200
 POST   /api/v1/auth/token/                      200    200      200    200    200
@@ -86,7 +90,7 @@ def routes(patterns: list[Any], prefix: str = "/") -> Iterator[tuple[str, str]]:
         view = getattr(pattern.callback, "cls", None) or getattr(pattern.callback, "view_class", None)
         methods = [name.upper() for name in view.http_method_names if hasattr(view, name)] if view else ["GET"]
         parameters = {"<uuid:order_id>": "{order_id}", "<uuid:event_id>": "{event_id}"}
-        parameters |= {"<int:delivery_id>": "{delivery_id}", r"\Z": "", "^": ""}
+        parameters |= {"<int:delivery_id>": "{delivery_id}", "<token>": "{token}", r"\Z": "", "^": ""}
         parameters |= {f"(?P<{name}>[A-Za-z0-9._-]{{1,64}})": f"{{{name}}}" for name in ("sku", "code")}
         for pattern_text, shown in parameters.items():
             text = text.replace(pattern_text, shown)
@@ -136,12 +140,15 @@ def world(db: None) -> World:
         parameters={
             "order_id": order.pk,
             "sku": "MUG",
+            "token": confirmation_token(owner),
             "code": "north",
             "event_id": delivery.event_id,
             "delivery_id": delivery.pk,
         },
         bodies={
             "/api/v1/users/": {"email": "new@example.org", "password": PASSWORD},
+            "/api/v1/users/confirm/": {"token": confirmation_token(owner)},
+            "/api/v1/users/confirm/resend/": {"email": "owner@example.org"},
             "/api/v1/users/me/": {"name": "Bob"},
             "/api/v1/auth/token/": {"email": "owner@example.org", "password": PASSWORD},
             "/api/v1/auth/token/refresh/": {"refresh": str(RefreshToken.for_user(owner))},

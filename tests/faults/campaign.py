@@ -109,7 +109,7 @@ def run_campaign(
     """Run a campaign on a cluster that is set up."""
     began = time.monotonic()
     cluster.random = random.Random(seed)
-    client = Client(cluster.url)
+    client = Client(cluster.url, registered=cluster.confirm_addresses)
     client.start()
     progress("no fault yet")
     place_baseline_orders(client)

@@ -6,7 +6,7 @@ no answer came. An unknown attempt may have made an order; the verdict finds tha
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -94,8 +94,14 @@ def lines_of(number: int) -> dict[str, int]:
 class Client:
     """Places orders from several threads, as soon as they are granted."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, registered: Callable[[], None]) -> None:
+        """Take the address of the web server.
+
+        Args:
+            registered: called when the customers are registered.
+        """
         self.url = f"{url}/api/v1"
+        self._registered = registered
         self.history: list[Attempt] = []
         self.conditions = Conditions()
         self._granted = threading.Semaphore(0)
@@ -121,6 +127,7 @@ class Client:
             for number in range(CUSTOMERS):
                 body = {"email": _email(number), "password": PASSWORD, "name": f"Customer {number}"}
                 self.customers.append(UUID(http.post(f"{self.url}/users/", json=body).raise_for_status().json()["id"]))
+        self._registered()
         self.renew_tokens()
         for thread in self._threads:
             thread.start()

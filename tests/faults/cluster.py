@@ -61,6 +61,7 @@ class Cluster(System):
             "BROKER_URL": self.broker.url(port=self.broker_proxy.port),
             "CACHE_URL": self.cache.url(port=self.cache_proxy.port),
             "EMAIL_URL": f"smtp://127.0.0.1:{self.mail.port}",
+            "MAX_MAILS_PER_DAY": "1000000",  # the verdict expects a mail for each delivery of one
             "FAULT_DIR": str(self.fault_directory),
             "TMPDIR": str(directory),  # a killed worker leaves its temporary directory behind
         }
@@ -201,6 +202,10 @@ class Cluster(System):
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
+
+    def confirm_addresses(self) -> None:
+        """Confirm the address of every account, so that mails about its orders are sent."""
+        self.sql("UPDATE users_user SET email_confirmed_at = now() WHERE email_confirmed_at IS NULL")
 
     def now(self) -> Any:
         """The database's time."""

@@ -41,7 +41,7 @@ def started(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def client(started: Cluster) -> Iterator[Client]:
     """A client that places orders on the cluster."""
-    client = Client(started.url)
+    client = Client(started.url, registered=started.confirm_addresses)
     client.start()
     yield client
     client.stop()

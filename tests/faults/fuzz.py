@@ -98,7 +98,7 @@ def main() -> int:
         names = started.workers("inventory")
         before = {name: (started.main_process(name), started.main_process(name).children()) for name in names}
         send, waiting = _sender(started.broker, draw, stack)
-        orders_client = Client(started.url)
+        orders_client = Client(started.url, registered=started.confirm_addresses)
         orders_client.start()
         began = time.monotonic()
         for first in range(0, options.messages, MESSAGES_PER_ROUND):

@@ -117,7 +117,7 @@ def test_messages_that_are_not_bells_are_refused_on_the_bus_queue_and_other_queu
 
 
 def test_the_package_is_typed_and_shows_its_public_names(programs):
-    names = "BusError Event PermanentError configure idempotency_key publish subscribe upcast"
+    names = "BusError Event PermanentError TransientError configure idempotency_key publish subscribe upcast"
     code = "import orderly_bus; print(*sorted(orderly_bus.__all__))"
     printed = subprocess.run([programs / "python", "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == names

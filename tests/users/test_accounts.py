@@ -150,7 +150,6 @@ def test_registration_returns_the_account_without_the_password():
         ({"email": 1}, "email"),
         ({"email": ["ann@example.org"]}, "email"),
         ({"email": f"{'a' * 250}@example.org"}, "email"),
-        ({"email": "TAKEN@example.org"}, "email"),
         ({"email": "a\nb@example.org"}, "email"),
         ({"password": "short"}, "password"),
         ({"password": "password"}, "password"),

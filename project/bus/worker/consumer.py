@@ -16,7 +16,7 @@ from django.dispatch import receiver
 
 from ..backends import Claim, bus_atomic, bus_connection
 from ..context import handling
-from ..errors import InvalidEvent, PermanentError
+from ..errors import InvalidEvent, PermanentError, TransientError
 from ..events import Event
 from ..models import Delivery
 from ..registry import ANSWER_BUDGET_S, KILL_GRACE_S, Handler, bell_received
@@ -215,7 +215,7 @@ def _fail(handler: Handler, claim: Claim, error: Exception, *, probe: bool, coun
         signature=signature_of(handler=handler.name, error=name, place=where),
         traceback="".join(traceback.format_exception(error)),
         permanent=isinstance(error, (PermanentError, InvalidEvent)),
-        counted=counted and not isinstance(error, PermanentError),
+        counted=counted and not isinstance(error, (PermanentError, TransientError)),
         probe=probe,
     )
     logger.log(

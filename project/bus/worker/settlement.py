@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from ..backends import Claim, backend, bus_atomic
 from ..models import Delivery, Receipt
 from ..registry import Handler
-from .circuit_breaker import count_failure
+from .circuit_breaker import count_failure, release_probe
 from .claims import MAX_BACKOFF_S
 from .failures import record_failure
 from .identity import worker_name
@@ -98,7 +98,7 @@ def fail(
     Args:
         permanent: no retry can help, so the delivery is a dead letter at once.
         counted: the circuit breaker counts it, because the handler may be at fault and not the event.
-        probe: it was the probe of a half-open circuit, which is always counted.
+        probe: it was the probe of a half-open circuit. If it is not counted, another worker may probe at once.
 
     Returns:
         Whether the delivery is now a dead letter.
@@ -120,8 +120,10 @@ def fail(
                 signature=signature,
                 traceback=traceback,
             )
-            if counted or probe:
+            if counted:
                 count_failure(handler=handler.name, probe=probe)
+            elif probe:
+                release_probe(handler=handler.name)
     return bool(still_ours) and dead
 
 
