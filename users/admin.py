@@ -1,18 +1,20 @@
 """Accounts and groups in the admin."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import ManyToManyField
+from django.db.models import ManyToManyField, QuerySet
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from project.adminkit import LargeTableAdmin, list_link
+from users import attempts
 from users.models import User
 
 admin.site.unregister(Group)
@@ -44,11 +46,12 @@ class UserAdmin(CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: 
     search_fields = ("email__startswith", "name__words", "id")
     search_help_text = "E-mail address, name or id"
     ordering = ("-id",)
-    readonly_fields = ("id", "date_joined", "last_login", "orders", "events")
+    readonly_fields = ("id", "date_joined", "last_login", "locked_out_until", "orders", "events")
+    actions = ("clear_lock_outs",)
     fieldsets = (
         (None, {"fields": ("email", "name", "password", "id", "orders", "events")}),
         ("Permissions", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
-        ("Dates", {"fields": ("date_joined", "last_login")}),
+        ("Dates", {"fields": ("date_joined", "last_login", "locked_out_until")}),
     )
     add_fieldsets = (
         (None, {"classes": ("wide",), "fields": ("email", "name", "usable_password", "password1", "password2")}),
@@ -64,6 +67,20 @@ class UserAdmin(CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: 
         if user.is_superuser:
             return "superuser"
         return "staff" if user.is_staff else None
+
+    @display(description="locked out until")
+    def locked_out_until(self, user: User) -> datetime | None:
+        """The end of the lock-out after too many failed log-ins."""
+        return attempts.locked_until(user.email)
+
+    @admin.action(description="Clear lock-outs of selected accounts", permissions=["clear_lock_outs"])
+    def clear_lock_outs(self, request: HttpRequest, accounts: QuerySet[User]) -> None:
+        """Forget the failed log-ins of accounts, so that their owners need not wait."""
+        cleared = sum(attempts.unlock(account.email) for account in accounts)
+        self.message_user(request, f"Failed log-ins forgotten: {cleared} of {len(accounts)} accounts had any.")
+
+    def has_clear_lock_outs_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
 
     def orders(self, user: User) -> str:
         return list_link("orders_order", "orders of this customer", q=user.pk)

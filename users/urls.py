@@ -8,6 +8,8 @@ app_name = "users"
 urlpatterns = [
     path("users/", views.UsersView.as_view(), name="users"),
     path("users/me/", views.MeView.as_view(), name="me"),
+    path("users/me/password/", views.PasswordView.as_view(), name="password"),
     path("auth/token/", views.LoginView.as_view(), name="token"),
     path("auth/token/refresh/", views.RefreshView.as_view(), name="refresh"),
+    path("auth/logout/", views.LogoutView.as_view(), name="logout"),
 ]
