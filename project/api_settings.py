@@ -5,6 +5,9 @@ from project.security_settings import NUM_PROXIES
 # The largest body in bytes, for the API and for forms.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
+# Requests of one address in a minute, by the scope of a view; see project/api/throttles.py.
+THROTTLE_RATES = {"login": 60, "register": 60, "refresh": 120}
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["project.api.authentication.BearerToken"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -13,8 +16,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "project.api.pagination.CursorPages",
     "DEFAULT_FILTER_BACKENDS": ["project.api.filters.FilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "project.api.schema.Schema",
-    # Per address; see project/api/throttles.py.
-    "DEFAULT_THROTTLE_RATES": {"login": "60/min", "register": "60/min"},
     "NUM_PROXIES": NUM_PROXIES,
     # There is one format, so no parameter selects it.
     "URL_FORMAT_OVERRIDE": None,

@@ -5,7 +5,7 @@ refuse to start with an error. Other commands, such as migrate, do not run them.
 """
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register, run_checks
@@ -16,31 +16,69 @@ PRODUCTION = "production"
 DEVELOPMENT_HINT = "On your own machine, set DEBUG=1 instead."
 
 
-@register(PRODUCTION, Tags.security, deploy=True)
-def check_secret_key(**_: Any) -> list[CheckMessage]:
-    if settings.DEBUG or settings.SECRET_KEY != settings.DEFAULT_SECRET_KEY:
-        return []
-    return [
-        Error(
-            "SECRET_KEY is the default, which everybody knows.",
-            hint=f"Set it to 50 random characters. {DEVELOPMENT_HINT}",
-            id="orderly.E001",
-        )
-    ]
+MAKE_SECRET = "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"  # noqa: S105 - a command
+MIN_SECRET_LENGTH = 50
+MIN_DIFFERENT_CHARACTERS = 10
+MIN_PASSWORD_LENGTH = 12
+LOCAL_HOSTS = {"localhost", "::1", None}
+
+
+def weakness(secret: str) -> str | None:
+    """Return what makes a secret easy to guess, if anything does."""
+    if secret == settings.DEFAULT_SECRET_KEY or secret.startswith("django-insecure-"):
+        return "is the default, which everybody knows"
+    if len(secret) < MIN_SECRET_LENGTH:
+        return f"has fewer than {MIN_SECRET_LENGTH} characters"
+    if len(set(secret)) < MIN_DIFFERENT_CHARACTERS:
+        return f"has fewer than {MIN_DIFFERENT_CHARACTERS} different characters"
+    # Of random characters, nearly all pieces differ; of a pattern, there are as many as it is long.
+    pieces = {secret[start : start + 3] for start in range(len(secret) - 2)}
+    if len(pieces) < 0.6 * min(len(secret), 100):
+        return "repeats itself"
+    return None
 
 
 @register(PRODUCTION, Tags.security, deploy=True)
-def check_broker_password(**_: Any) -> list[CheckMessage]:
-    broker = urlsplit(settings.BROKER_URL)
-    if settings.DEBUG or not broker.scheme.startswith("amqp") or broker.password not in (None, "guest"):
+def check_secrets(**_: Any) -> list[CheckMessage]:
+    if settings.DEBUG:
         return []
-    return [
-        Error(
-            "BROKER_URL uses RabbitMQ's guest password, which everybody knows.",
-            hint=f"Create a user in RabbitMQ and put its name and password into BROKER_URL. {DEVELOPMENT_HINT}",
-            id="orderly.E002",
-        )
-    ]
+    secrets = [("SECRET_KEY", settings.SECRET_KEY)]
+    secrets += [("SECRET_KEY_FALLBACKS", secret) for secret in settings.SECRET_KEY_FALLBACKS]
+    secrets += [("TOKEN_KEY", settings.TOKEN_KEY)] if settings.TOKEN_KEY else []
+    secrets += [("TOKEN_KEY_FALLBACKS", secret) for secret in settings.TOKEN_KEY_FALLBACKS]
+    found = [(name, weak) for name, secret in secrets if (weak := weakness(secret))]
+    if settings.TOKEN_KEY in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        found.append(("TOKEN_KEY", "is the same as SECRET_KEY or one of its fallbacks"))
+    hint = f"Set it to {MIN_SECRET_LENGTH} random characters: {MAKE_SECRET}. {DEVELOPMENT_HINT}"
+    return [Error(f"{name} {weak}.", hint=hint, id="orderly.E001") for name, weak in found]
+
+
+@register(PRODUCTION, Tags.security, deploy=True)
+def check_passwords(**_: Any) -> list[CheckMessage]:
+    if settings.DEBUG:
+        return []
+    # Celery takes several brokers with semicolons between them.
+    urls = [("BROKER_URL", url) for url in settings.BROKER_URL.split(";")] + [("CACHE_URL", settings.CACHE_URL)]
+    found = dict.fromkeys((name, weak) for name, url in urls if (weak := weak_password(url)))
+    hint = "Create a user there with a long random password, and put its name and password into {}. " + DEVELOPMENT_HINT
+    return [Error(f"{name} {weak}.", hint=hint.format(name), id="orderly.E002") for name, weak in found]
+
+
+def weak_password(url: str) -> str | None:
+    """Return what is wrong with the password of a broker or cache, if anything is."""
+    parts = urlsplit(url)
+    password = unquote(parts.password or "")
+    if parts.scheme.startswith("amqp") and password in ("", "guest"):
+        return "uses RabbitMQ's guest password, which everybody knows"
+    if parts.hostname in LOCAL_HOSTS or str(parts.hostname).startswith("127."):
+        return None
+    if not password:
+        return "has no password, and the server is on another machine"
+    return (
+        f"has a password of fewer than {MIN_PASSWORD_LENGTH} characters"
+        if len(password) < MIN_PASSWORD_LENGTH
+        else None
+    )
 
 
 def production_errors() -> list[str]:

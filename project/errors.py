@@ -26,3 +26,25 @@ class Conflict(Exception):
     """The input is valid, but the present state forbids it, and nothing was changed. The API answers 409."""
 
     code = "conflict"
+
+
+class TryLater(Exception):
+    """Nothing was checked or changed. The same may work after `wait` seconds, which the answer has as Retry-After."""
+
+    code = "try_later"
+
+    def __init__(self, message: str, *, wait: int) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class TooManyAttempts(TryLater):
+    """An account or an address had too many failed attempts. The API answers 429."""
+
+    code = "throttled"
+
+
+class Busy(TryLater):
+    """This process has too much to do. The API answers 503."""
+
+    code = "busy"

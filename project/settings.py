@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 # Django reads all settings from here.
 from project.admin_settings import *
 from project.api_settings import *
+from project.cache_settings import *
 from project.environment import BASE_DIR, DATA_DIR, DEBUG, env  # noqa: F401
 from project.mail_settings import *
 from project.security_settings import *
@@ -115,6 +116,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "project.api.later.TryLaterPages",
 ]
 
 ROOT_URLCONF = "project.urls"

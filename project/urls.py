@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from project.api.docs import DocsView, SchemaView
 from project.api.problems import unknown_route
 from project.console.health import healthz, readyz
+from users.admin_password import change_own_password
 from users.pages import confirm_address_page
 
 routes = [
@@ -17,6 +18,7 @@ routes = [
 ]
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/password_change/", change_own_password),
     path("admin/", admin.site.urls),
     path("api/v1/", include(routes)),
     path("api/schema/", SchemaView.as_view(), name="schema"),

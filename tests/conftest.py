@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from celery import current_app
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connection
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # xdist has no types
 
+from project.api.counters import warnings
 from project.bus import Event, subscribe
 from project.bus.models import Subscription
 from project.bus.registry import Handler, handlers
@@ -61,7 +62,8 @@ def _no_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_throttled_addresses() -> None:
     """Forget the requests of earlier tests, which throttles count."""
-    cache.clear()
+    caches["throttles"].clear()
+    warnings.next_at = float("-inf")
 
 
 @pytest.fixture(autouse=True)

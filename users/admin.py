@@ -1,5 +1,6 @@
 """Accounts and groups in the admin."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -13,6 +14,7 @@ from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from project.adminkit import LargeTableAdmin, ReadOnlyAdmin, list_link
+from users import attempts
 from users.confirmation import mark_confirmed
 from users.models import MailCount, User
 
@@ -45,12 +47,12 @@ class UserAdmin(CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: 
     search_fields = ("email__startswith", "name__words", "id")
     search_help_text = "E-mail address, name or id"
     ordering = ("-id",)
-    readonly_fields = ("id", "email_confirmed_at", "date_joined", "last_login", "orders", "events")
-    actions = ("mark_addresses_confirmed",)
+    readonly_fields = ("id", "email_confirmed_at", "date_joined", "last_login", "locked_out_until", "orders", "events")
+    actions = ("mark_addresses_confirmed", "clear_lock_outs")
     fieldsets = (
         (None, {"fields": ("email", "email_confirmed_at", "name", "password", "id", "orders", "events")}),
         ("Permissions", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
-        ("Dates", {"fields": ("date_joined", "last_login")}),
+        ("Dates", {"fields": ("date_joined", "last_login", "locked_out_until")}),
     )
     add_fieldsets = (
         (None, {"classes": ("wide",), "fields": ("email", "name", "usable_password", "password1", "password2")}),
@@ -77,6 +79,20 @@ class UserAdmin(CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: 
         if user.is_superuser:
             return "superuser"
         return "staff" if user.is_staff else None
+
+    @display(description="locked out until")
+    def locked_out_until(self, user: User) -> datetime | None:
+        """The end of the lock-out after too many failed log-ins."""
+        return attempts.locked_until(user.email)
+
+    @admin.action(description="Clear lock-outs of selected accounts", permissions=["clear_lock_outs"])
+    def clear_lock_outs(self, request: HttpRequest, accounts: QuerySet[User]) -> None:
+        """Forget the failed log-ins of accounts, so that their owners need not wait."""
+        cleared = sum(attempts.unlock(account.email) for account in accounts)
+        self.message_user(request, f"Failed log-ins forgotten: {cleared} of {len(accounts)} accounts had any.")
+
+    def has_clear_lock_outs_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
 
     def orders(self, user: User) -> str:
         return list_link("orders_order", "orders of this customer", q=user.pk)

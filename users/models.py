@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models, transaction
 from django.db.models import Value
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -111,6 +112,11 @@ class User(AbstractBaseUser, PermissionsMixin):
             return None
         return User.objects.filter(pk=self.pk).values_list("email", flat=True).first()
 
+    @property
+    def may_log_in(self) -> bool:
+        """Whether the account is active and, where CONFIRM_EMAIL asks for it, its address is confirmed."""
+        return self.is_active and (not settings.CONFIRM_EMAIL or self.email_confirmed_at is not None)
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the account in the transaction in which its signal publishes the event.
 
@@ -125,7 +131,16 @@ class User(AbstractBaseUser, PermissionsMixin):
                 self.email_confirmed_at = None
                 if written is not None:
                     kwargs["update_fields"] = {*written, "email_confirmed_at"}
+            if self._changes_access(written):
+                RefreshSession.objects.end_all(user=self)
             super().save(*args, **kwargs)
+
+    def _changes_access(self, fields: Collection[str] | None) -> bool:
+        """Whether a save changes the password or deactivates the account, so that its sessions must end."""
+        if self._state.adding or (fields is not None and not {"password", "is_active"} & set(fields)):
+            return False
+        stored = User.objects.filter(pk=self.pk).values_list("password", "is_active")
+        return list(stored) != [(self.password, self.is_active)]
 
 
 class MailCount(models.Model):
@@ -143,3 +158,60 @@ class MailCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}: {self.sent} sent, {self.suppressed} suppressed"
+
+
+class LogInAttempts(models.Model):
+    """Failed log-ins to one account or from one address (users/attempts.py)."""
+
+    #: An HMAC: the table tells no address, and no name that somebody typed.
+    key = models.CharField(max_length=64, primary_key=True)
+    failures = models.PositiveIntegerField(default=0)
+    locked_until = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "failed log-ins"
+
+    def __str__(self) -> str:
+        return f"{self.failures} failed log-ins"
+
+
+class RefreshSessions(models.Manager["RefreshSession"]):
+    """The sessions, of which an account may have several."""
+
+    def end_all(self, *, user: User) -> None:
+        self.filter(user=user, ended_at=None).update(ended_at=Now(), reason=RefreshSession.Reason.ACCOUNT)
+
+
+class RefreshSession(models.Model):
+    """The refresh tokens that came of one log-in to the API (users/tokens.py)."""
+
+    class Reason(models.TextChoices):
+        """Why a session ended."""
+
+        LOGGED_OUT = "logged_out"
+        REUSED = "reused", "a used token was presented again"
+        ACCOUNT = "account", "the password changed, or the account was deactivated"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    #: The id of the one token that can be used. Without the key nobody can make a token of it.
+    jti = models.CharField(max_length=32)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(db_index=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=20, choices=Reason.choices, blank=True)
+
+    objects: ClassVar[RefreshSessions] = RefreshSessions()
+
+    def __str__(self) -> str:
+        return f"session {self.pk}"
+
+    def end(self, reason: Reason) -> None:
+        RefreshSession.objects.filter(pk=self.pk, ended_at=None).update(ended_at=Now(), reason=reason)
+
+    @classmethod
+    def remove_expired(cls) -> None:
+        """Remove some sessions that expired. A new one calls this, so that there are never many."""
+        expired = cls.objects.filter(expires_at__lt=timezone.now()).values_list("pk", flat=True)
+        cls.objects.filter(pk__in=list(expired[:100])).delete()

@@ -141,6 +141,22 @@ def rename_user(*, user_id: UUID, name: str) -> User:
     return user
 
 
+def change_password(*, user_id: UUID, password: str) -> User:
+    """Change the password of an account, which ends all its sessions and tokens.
+
+    Raises:
+        InvalidUser: the password is too weak.
+    """
+    user = User.objects.get(pk=user_id)
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise InvalidUser(*to_field_errors("new_password", error)) from error
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    return user
+
+
 def field_errors(user: User) -> Iterator[FieldError]:
     """Validate the fields of an account, one by one."""
     try:

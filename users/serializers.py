@@ -3,14 +3,15 @@
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, TokenRefreshSerializer
 
 from project.api.serializers import StrictCharField, StrictSerializer
+from users import tokens
 from users.models import User
 
 MAX_PASSWORD_LENGTH = 200
-# The same for every cause.
+MAX_TOKEN_LENGTH = 2000
+#: The same for every cause.
 NO_ACCOUNT = (
     "No account that may log in has this e-mail and password. Check both, or confirm the address by the link in our "
     "mail (POST /api/v1/users/confirm/resend/ sends another), or register with POST /api/v1/users/"
@@ -63,19 +64,21 @@ class CredentialsSerializer(StrictSerializer):
 class RefreshTokenSerializer(StrictSerializer):
     """A refresh token."""
 
-    refresh = StrictCharField()
+    refresh = StrictCharField(max_length=MAX_TOKEN_LENGTH)
 
 
-class TokenSerializer(serializers.Serializer[Any]):
-    """An access token."""
-
-    access = serializers.CharField(read_only=True)
-
-
-class TokensSerializer(TokenSerializer):
+class TokensSerializer(serializers.Serializer[Any]):
     """An access and a refresh token."""
 
+    access = serializers.CharField(read_only=True)
     refresh = serializers.CharField(read_only=True)
+
+
+class PasswordSerializer(StrictSerializer):
+    """A change of one's password."""
+
+    old_password = StrictCharField(max_length=MAX_PASSWORD_LENGTH, trim_whitespace=False, write_only=True)
+    new_password = StrictCharField(max_length=MAX_PASSWORD_LENGTH, trim_whitespace=False, write_only=True)
 
 
 class LoginSerializer(StrictSerializer, TokenObtainPairSerializer):
@@ -90,15 +93,20 @@ class LoginSerializer(StrictSerializer, TokenObtainPairSerializer):
             write_only=True, max_length=MAX_PASSWORD_LENGTH, trim_whitespace=False
         )
 
+    @classmethod
+    def get_token(cls, user: Any) -> Any:
+        return tokens.open_session(user)
+
 
 class RefreshSerializer(StrictSerializer, TokenRefreshSerializer):
-    """Takes a refresh token, returns a new access token."""
+    """Takes a refresh token, returns a new access and a new refresh token."""
 
-    refresh = StrictCharField()
+    refresh = StrictCharField(max_length=MAX_TOKEN_LENGTH)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
-        """Refuse the token of an account that no longer exists."""
-        try:
-            return super().validate(attrs)
-        except User.DoesNotExist as error:
-            raise AuthenticationFailed("The account of this token no longer exists", "no_active_account") from error
+        return pair(tokens.renew(attrs["refresh"]))
+
+
+def pair(refresh: tokens.RefreshToken) -> dict[str, str]:
+    """Return the tokens of a session, as TokensSerializer describes them."""
+    return {"access": str(refresh.access_token), "refresh": str(refresh)}

@@ -10,6 +10,8 @@ urlpatterns = [
     path("users/confirm/", views.ConfirmView.as_view(), name="confirm"),
     path("users/confirm/resend/", views.ResendView.as_view(), name="confirm-resend"),
     path("users/me/", views.MeView.as_view(), name="me"),
+    path("users/me/password/", views.PasswordView.as_view(), name="password"),
     path("auth/token/", views.LoginView.as_view(), name="token"),
     path("auth/token/refresh/", views.RefreshView.as_view(), name="refresh"),
+    path("auth/logout/", views.LogoutView.as_view(), name="logout"),
 ]

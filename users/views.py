@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
+from django.contrib.auth import authenticate
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import AllowAny
@@ -12,20 +13,22 @@ from rest_framework.views import APIView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from project.api.throttles import AddressThrottle
-from users import confirmation, operations
+from project.errors import FieldError
+from users import confirmation, operations, tokens
 from users.models import User
 from users.serializers import (
     ConfirmationSerializer,
     CredentialsSerializer,
     LoginSerializer,
+    PasswordSerializer,
     ProfileSerializer,
     RefreshSerializer,
     RefreshTokenSerializer,
     RegistrationSerializer,
     ResendSerializer,
-    TokenSerializer,
     TokensSerializer,
     UserSerializer,
+    pair,
 )
 
 
@@ -152,16 +155,65 @@ class RefreshView(TokenRefreshView):
 
     permission_classes = (AllowAny,)  # type: ignore[assignment]
     serializer_class = RefreshSerializer
+    throttle_classes = (AddressThrottle,)
+    throttle_scope = "refresh"
 
     @extend_schema(
         request=RefreshTokenSerializer,
         responses={
-            HTTPStatus.OK: TokenSerializer,
+            HTTPStatus.OK: TokensSerializer,
             HTTPStatus.UNAUTHORIZED: OpenApiResponse(
-                description="The token is not valid, or its account no longer exists."
+                description="The token is not valid or was used, or its session has ended."
             ),
         },
     )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Get a new access token for a refresh token."""
+        """Get a new access and a new refresh token for a refresh token.
+
+        A refresh token can be used once. When it is used again, its session ends, because somebody else has it.
+        """
         return super().post(request, *args, **kwargs)
+
+
+class LogoutView(APIView):
+    """POST: end the session of a refresh token."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = (AddressThrottle,)
+    throttle_scope = "refresh"
+
+    @extend_schema(request=RefreshTokenSerializer, responses={HTTPStatus.NO_CONTENT: None})
+    def post(self, request: Request) -> Response:
+        """End the session of a refresh token.
+
+        An access token of the session stays valid until it expires. The answer is the same for a token that is not
+        valid.
+        """
+        serializer = RefreshTokenSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        tokens.end_session(serializer.validated_data["refresh"])
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class PasswordView(APIView):
+    """POST: change one's password."""
+
+    throttle_classes = (AddressThrottle,)
+    throttle_scope = "login"
+
+    @extend_schema(request=PasswordSerializer, responses=TokensSerializer)
+    def post(self, request: Request) -> Response:
+        """Change your password.
+
+        All tokens of the account end. The answer has new ones.
+        """
+        serializer = PasswordSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        user = current_user(request)
+        # Counts like a log-in.
+        if authenticate(request, username=user.email, password=serializer.validated_data["old_password"]) != user:
+            detail = "This is not the password of your account."
+            raise operations.InvalidUser(FieldError(field="old_password", code="wrong", detail=detail))
+        user = operations.change_password(user_id=user.pk, password=serializer.validated_data["new_password"])
+        return Response(pair(tokens.open_session(user)))

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from unfold.forms import AuthenticationForm
 
 from project.api.throttles import AddressThrottle
+from project.errors import TryLater
 
 
 class LogInForm(AuthenticationForm):  # type: ignore[misc]  # unfold is not typed
@@ -17,7 +18,11 @@ class LogInForm(AuthenticationForm):  # type: ignore[misc]  # unfold is not type
     def clean(self) -> dict[str, Any]:
         throttle = AddressThrottle()
         if not throttle.allow_request(self.request, self):
-            wait = round(throttle.wait() or 60)
-            raise ValidationError(f"Too many logins from this address. Try again in {wait} seconds.", code="throttled")
-        cleaned: dict[str, Any] = super().clean()
+            raise ValidationError(
+                f"Too many logins from this address. Try again in {throttle.wait():.0f} seconds.", code="throttled"
+            )
+        try:
+            cleaned: dict[str, Any] = super().clean()
+        except TryLater as error:
+            raise ValidationError(f"{error} Try again in {error.wait} seconds.", code=error.code) from error
         return cleaned

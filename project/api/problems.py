@@ -14,7 +14,7 @@ from drf_standardized_errors.types import ExceptionHandlerContext
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from project.errors import Conflict, FieldError, InvalidInput
+from project.errors import Conflict, FieldError, InvalidInput, TooManyAttempts, TryLater
 
 PREFIX = "/api/"
 CONTENT_TYPE = "application/problem+json"
@@ -31,6 +31,7 @@ REMEDIES = {
     HTTPStatus.NOT_ACCEPTABLE: "Accept application/json.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send JSON, with the header 'Content-Type: application/json'.",
     HTTPStatus.TOO_MANY_REQUESTS: "The header Retry-After has the number of seconds.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The header Retry-After has the number of seconds.",
 }
 
 
@@ -59,6 +60,19 @@ class ConflictProblem(exceptions.APIException):
     status_code = HTTPStatus.CONFLICT
 
 
+class TryLaterProblem(exceptions.APIException):
+    """A TryLater, as an exception of the REST framework, which makes the header Retry-After of `wait`."""
+
+    def __init__(self, error: TryLater) -> None:
+        super().__init__(str(error), code=error.code)
+        self.status_code = later_status(error)
+        self.wait = error.wait
+
+
+def later_status(error: TryLater) -> HTTPStatus:
+    return HTTPStatus.TOO_MANY_REQUESTS if isinstance(error, TooManyAttempts) else HTTPStatus.SERVICE_UNAVAILABLE
+
+
 class ProblemFormatter(ExceptionFormatter):
     """Turns an exception of the REST framework into a problem document."""
 
@@ -82,7 +96,7 @@ class ProblemFormatter(ExceptionFormatter):
     def code_and_detail(self) -> tuple[str, str]:
         """Return the code, for programs, and the description with its remedy, for people."""
         exc = self.exc
-        if exc.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if exc.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(exc, TryLaterProblem):
             return "server_error", SERVER_ERROR
         if isinstance(exc, exceptions.NotFound):
             return "not_found", NOT_FOUND
@@ -113,6 +127,8 @@ class ProblemHandler(ExceptionHandler):
             return exceptions.ValidationError(fields)
         if isinstance(exc, Conflict):
             return ConflictProblem(str(exc), code=exc.code)
+        if isinstance(exc, TryLater):
+            return TryLaterProblem(exc)
         return super().convert_known_exceptions(exc)
 
     def should_not_handle(self, exc: Exception) -> bool:
@@ -121,6 +137,11 @@ class ProblemHandler(ExceptionHandler):
 
     def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
         return ProblemFormatter(exc, self.context, self.exc).run()
+
+    def report_exception(self, exc: exceptions.APIException, response: Response) -> None:
+        """Log the traceback of a failure, but not where this process is only busy."""
+        if not isinstance(exc, TryLaterProblem):
+            super().report_exception(exc, response)
 
     def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
         return Response(data, status=exc.status_code, headers=self.get_headers(exc), content_type=CONTENT_TYPE)

@@ -1,24 +1,27 @@
-"""Limits how often one address may register or log in, so that passwords cannot be guessed."""
+"""Limits how often one address may register, log in or refresh a token, so that passwords cannot be guessed."""
 
-import logging
 from typing import Any
 
-from redis import RedisError
+from django.conf import settings
 from rest_framework.request import Request
-from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.throttling import BaseThrottle
 
-logger = logging.getLogger(__name__)
+from project.api.addresses import client_address
+from project.api.counters import count, remaining
+
+#: The seconds in which THROTTLE_RATES are counted.
+WINDOW_S = 60
 
 
-class AddressThrottle(ScopedRateThrottle):
+class AddressThrottle(BaseThrottle):
     """Counts by address and by the view's `throttle_scope`. While the cache is down, nothing is refused."""
 
-    def allow_request(self, request: Request, view: Any) -> bool:
-        try:
-            return bool(super().allow_request(request, view))
-        except (RedisError, OSError) as error:
-            logger.warning("the cache does not answer, so no request is throttled: %s", type(error).__name__)
-            return True
+    #: The requests that an address may send in a window, by scope.
+    RATES: dict[str, int] = settings.THROTTLE_RATES
 
-    def get_cache_key(self, request: Request, view: Any) -> str:
-        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
+    def allow_request(self, request: Request, view: Any) -> bool:
+        scope = view.throttle_scope
+        return count(subject=f"{scope} {client_address(request)}", window=WINDOW_S) <= self.RATES[scope]
+
+    def wait(self) -> float:
+        return remaining(WINDOW_S)

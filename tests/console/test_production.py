@@ -1,6 +1,7 @@
 """Processes without DEBUG: what they serve, and the unsafe settings with which they do not start."""
 
 import re
+import secrets
 import sys
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
+from project import checks
 from project.settings import DEFAULT_SECRET_KEY
 from tests.system import System
 
@@ -54,7 +56,80 @@ def test_system_checks_of_deployments_name_unsafe_settings_and_their_remedies(se
     call_command("check")
     with pytest.raises(SystemCheckError) as refusal:
         call_command("check", "--deploy", "--tag", "production")
-    for part in ("orderly.E001", "50 random characters", "orderly.E002", "Create a user in RabbitMQ", "DEBUG=1"):
+    for part in ("orderly.E001", "50 random characters", "orderly.E002", "Create a user there", "DEBUG=1"):
         assert part in str(refusal.value)
     settings.DEBUG = True
     call_command("check", "--deploy", "--tag", "production")
+
+
+GOOD = secrets.token_urlsafe(50)
+WEAK = {
+    "the default": DEFAULT_SECRET_KEY,
+    "Django's example": "django-insecure-" + GOOD,
+    "one character less than is needed": GOOD[:49],
+    "one character": "x" * 60,
+    "nine characters": "".join(secrets.choice("abcdefghi") for _ in range(80)),
+    "a word again and again": "secret-of-my-shop " * 5,
+    "the digits again and again": "0123456789" * 6,
+    "a pattern with a rest": ("correct horse battery " * 4)[:-5],
+    "a random pattern twenty times": secrets.token_urlsafe(12) * 20,
+    "a pattern with a number": "".join(f"password-{number}-" for number in range(9)),
+}
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "TOKEN_KEY", "TOKEN_KEY_FALLBACKS"])
+@pytest.mark.parametrize("kind", WEAK)
+def test_a_weak_secret_is_refused_without_its_value(settings, name: str, kind: str) -> None:
+    strong(settings)
+    secret = WEAK[kind]
+    setattr(settings, name, [secrets.token_hex(40), secret] if name.endswith("FALLBACKS") else secret)
+    (error,) = checks.production_errors()
+    assert f"{name} " in error
+    assert "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'" in error
+    assert secret not in error
+
+
+def strong(settings) -> None:
+    settings.DEBUG, settings.SECRET_KEY, settings.TOKEN_KEY = False, GOOD, secrets.token_hex(25)
+    settings.SECRET_KEY_FALLBACKS, settings.TOKEN_KEY_FALLBACKS = [secrets.token_urlsafe(50)], [secrets.token_hex(200)]
+    settings.BROKER_URL, settings.CACHE_URL = "redis+socket:///run/redis.sock", "locmemcache://"
+
+
+def test_random_secrets_are_accepted_and_one_key_cannot_serve_twice(settings) -> None:
+    strong(settings)
+    assert checks.production_errors() == []
+    settings.TOKEN_KEY = GOOD
+    (error,) = checks.production_errors()
+    assert "TOKEN_KEY is the same as SECRET_KEY" in error
+
+
+@pytest.mark.parametrize("name", ["BROKER_URL", "CACHE_URL"])
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("redis://10.0.0.7/0", "has no password"),
+        ("rediss://user@cache.example.org/0", "has no password"),
+        ("rediss://user:@cache.example.org/0", "has no password"),
+        ("redis://:short@cache.example.org/0", "fewer than 12"),
+        ("redis://:%41%41%41%41@cache.example.org/0", "fewer than 12"),
+        ("redis://:guest@[2001:db8::1]:6379/0", "fewer than 12"),
+        ("redis://:long-enough-password@cache.example.org/0", None),
+        ("redis://127.0.0.1:6379/0", None),
+        ("redis://localhost/0", None),
+        ("redis://[::1]:6379/0", None),
+        ("redis+socket:///run/redis.sock", None),
+    ],
+)
+def test_the_password_of_a_server_on_another_machine_must_be_long(settings, name, url, reason) -> None:
+    strong(settings)
+    setattr(settings, name, url)
+    errors = checks.production_errors()
+    assert len(errors) == bool(reason)
+    assert not errors or (f"{name} " in errors[0] and reason in errors[0] and "short" not in errors[0])
+
+
+def test_each_of_several_brokers_needs_a_password(settings) -> None:
+    strong(settings)
+    settings.BROKER_URL = "amqp://shop:long-enough-password@one.example.org//;amqp://guest:guest@two.example.org//"
+    (error,) = checks.production_errors()
+    assert "guest password" in error

@@ -8,6 +8,7 @@ import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -173,6 +174,37 @@ def redis_corpus() -> Iterator[tuple[str, bytes]]:
         "50 MB": b'{"body": "' + b"a" * HUGE_BYTES + b'"}',
     }.items():
         yield name, raw
+
+
+class _Code:
+    """Its pickle makes a file where it is loaded."""
+
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.proof,)
+
+
+def cache_values(proof: Path) -> dict[str, bytes]:
+    """What is wrong with the value of a key in the cache, and the value; those that are code make the file."""
+    return {
+        **{f"pickle {number}": pickle.dumps(_Code(proof), number) for number in range(pickle.HIGHEST_PROTOCOL + 1)},
+        "a list in a pickle": pickle.dumps([1.0]),
+        "a pickle in base64": base64.b64encode(pickle.dumps(_Code(proof))),
+        "a compressed pickle": zlib.compress(pickle.dumps(_Code(proof))),
+        "nothing": b"",
+        "text": b"many",
+        "JSON": b'{"a": [1]}',
+        "deep nesting": b"[" * 10_000,
+        "invalid UTF-8": b"\xff\xfe\x00\x80",
+        "zeros": bytes(1000),
+        "a fraction": b"1.5",
+        "not a number": b"NaN",
+        "a negative number": b"-7",
+        "the largest number": b"9223372036854775807",
+        "a huge number": b"1" * 10_000,
+    }
 
 
 def rabbitmq_corpus() -> Iterator[tuple[str, "amqp.Message"]]:
