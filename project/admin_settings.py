@@ -14,6 +14,7 @@ ADMIN_MENU = {
     "inventory.location": "warehouse",
     "users.user": "person",
     "auth.group": "group",
+    "audit.change": "manage_history",
     "bus.event": "bolt",
     "bus.delivery": "pending_actions",
     "bus.receipt": "task_alt",

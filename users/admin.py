@@ -14,6 +14,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from project.adminkit import LargeTableAdmin, list_link
 from users.models import User
+from users.rights_admin import GuardsAccounts, OnlyForSuperusers
 
 admin.site.unregister(Group)
 
@@ -33,7 +34,7 @@ class CompactMultiSelect(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class UserAdmin(CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: ignore[type-arg, misc]
+class UserAdmin(GuardsAccounts, CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: ignore[type-arg, misc]
     """Accounts, newest first. Adding one publishes UserCreated."""
 
     form = UserChangeForm
@@ -73,7 +74,7 @@ class UserAdmin(CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: 
 
 
 @admin.register(Group)
-class GroupAdmin(CompactMultiSelect, DjangoGroupAdmin, LargeTableAdmin):  # type: ignore[misc]
+class GroupAdmin(OnlyForSuperusers, CompactMultiSelect, DjangoGroupAdmin, LargeTableAdmin):  # type: ignore[misc]
     """Groups of staff with the same permissions."""
 
     search_fields = ("name__startswith",)

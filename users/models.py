@@ -8,6 +8,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from project.audit.recording import AuditedQuerySet
+
 
 class LowerCaseEmailField(models.EmailField):  # type: ignore[type-arg]
     """Stores and compares addresses in lower case, so that two spellings of one address are equal."""
@@ -30,6 +32,9 @@ class UserManager(BaseUserManager["User"]):
     """Creates accounts with save(), whose signal publishes UserCreated."""
 
     use_in_migrations = True
+
+    def get_queryset(self) -> AuditedQuerySet["User"]:
+        return AuditedQuerySet(self.model, using=self._db)
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Create an account. Without a password nobody can log in to it."""
