@@ -6,6 +6,7 @@ figure is the sum of its movements at any moment, and `reserved` is the sum of t
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
@@ -13,6 +14,8 @@ from django.db import models, transaction
 from django.db.models import F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 from uuid_utils.compat import uuid7
+
+from project.audit.recording import AuditedQuerySet
 
 #: The fields that other services know. A change of any of them is a new version.
 ANNOUNCED_FIELDS = ("name", "price", "currency", "active")
@@ -24,7 +27,7 @@ code_validator = RegexValidator(
 )
 
 
-class ProductQuerySet(models.QuerySet["Product"]):
+class ProductQuerySet(AuditedQuerySet["Product"]):
     def with_available(self) -> "ProductQuerySet":
         """Annotate `available`, the units that can still be reserved. A subquery, so a page sums only its own rows."""
         shelf = Stock.objects.filter(product=OuterRef("pk"), location__active=True).values("product")
@@ -102,11 +105,18 @@ class Location(models.Model):
     priority = models.IntegerField(default=0, help_text="Orders are filled from the lowest number first.")
     active = models.BooleanField(default=True, help_text="Whether orders are filled from it.")
 
+    objects = AuditedQuerySet["Location"].as_manager()
+
     class Meta:
         ordering = ("priority", "id")
 
     def __str__(self) -> str:
         return self.code
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the location in the transaction that its audit is written in."""
+        with transaction.atomic(using=kwargs.get("using")):
+            super().save(*args, **kwargs)
 
 
 class Stock(models.Model):

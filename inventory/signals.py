@@ -3,9 +3,13 @@
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
-from inventory.models import Product
+from inventory.models import Location, Product
 from inventory.operations.catalogue import product_changed
+from project.audit.recording import audited
 from project.bus import publish
+
+audited(Product, fields=("name", "price", "currency", "active"), key="sku")
+audited(Location, fields=("name", "priority", "active"), key="code")
 
 
 @receiver(post_save, sender=Product)

@@ -7,10 +7,9 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView, ListAPIView
-from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAdminUser
+from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from inventory import operations
 from inventory.filters import MovementFilters, StockFilters
@@ -30,21 +29,26 @@ from inventory.serializers import (
     TransferSerializer,
 )
 from project.api.authentication import user_id
+from project.api.permissions import Permitted, is_permitted
 from project.api.serializers import StrictSerializer
 
 
-class ProductViews(GenericAPIView[Product]):
-    """Base of the views below: only staff see inactive products."""
+class ProductViews(Permitted, GenericAPIView[Product]):
+    """Base of the views below: anyone sees active products."""
 
+    permissions = {"POST": "inventory.add_product", "PATCH": "inventory.change_product"}
     serializer_class = ProductSerializer
     queryset = Product.objects.with_available()
 
     def get_permissions(self) -> list[BasePermission]:
-        return [AllowAny() if self.request.method in SAFE_METHODS else IsAdminUser()]
+        return [AllowAny()] if self.request.method in SAFE_METHODS else super().get_permissions()
 
     def get_queryset(self) -> QuerySet[Product]:
+        """All products for who may change them or see inactive ones."""
         products = super().get_queryset()
-        return products if self.request.user.is_staff else products.filter(active=True)
+        if self.request.method not in SAFE_METHODS or is_permitted(self.request, "inventory.view_product"):
+            return products
+        return products.filter(active=True)
 
 
 class ProductsView(ProductViews, ListAPIView[Product]):
@@ -53,7 +57,7 @@ class ProductsView(ProductViews, ListAPIView[Product]):
     def get(self, request: Request) -> Response:
         """List products, newest first.
 
-        Only active ones; for staff, all.
+        Only active ones; for staff with the permission `inventory.view_product`, all.
         """
         return self.list(request)
 
@@ -68,7 +72,10 @@ class ProductView(ProductViews):
     """GET and PATCH: one product."""
 
     def get(self, request: Request, sku: str) -> Response:
-        """Show a product."""
+        """Show a product.
+
+        An inactive one is shown to staff with the permission `inventory.view_product`.
+        """
         return Response(self.get_serializer(get_object_or_404(self.get_queryset(), sku=sku)).data)
 
     @extend_schema(request=ProductChangeSerializer, responses=ProductSerializer)
@@ -82,10 +89,14 @@ class ProductView(ProductViews):
         return Response(self.get_serializer(self.get_queryset().get(sku=sku)).data)
 
 
-class LocationViews(GenericAPIView[Location]):
+class LocationViews(Permitted, GenericAPIView[Location]):
     """Base of the views below."""
 
-    permission_classes = (IsAdminUser,)
+    permissions = {
+        "GET": "inventory.view_location",
+        "POST": "inventory.add_location",
+        "PATCH": "inventory.change_location",
+    }
     serializer_class = LocationSerializer
     queryset = Location.objects.all()
 
@@ -122,10 +133,10 @@ class LocationView(LocationViews):
         return Response(LocationSerializer(operations.change_location(code=code, **changes)).data)
 
 
-class StockView(ListAPIView[Stock]):
+class StockView(Permitted, ListAPIView[Stock]):
     """GET: stock by product and location."""
 
-    permission_classes = (IsAdminUser,)
+    permissions = {"GET": "inventory.view_stock"}
     serializer_class = StockSerializer
     filterset_class = StockFilters
     queryset = Stock.objects.select_related("product", "location")
@@ -135,10 +146,10 @@ class StockView(ListAPIView[Stock]):
         return self.list(request)
 
 
-class MovementsView(ListAPIView[Movement]):
+class MovementsView(Permitted, ListAPIView[Movement]):
     """GET: the ledger."""
 
-    permission_classes = (IsAdminUser,)
+    permissions = {"GET": "inventory.view_movement"}
     serializer_class = MovementSerializer
     filterset_class = MovementFilters
     queryset = Movement.objects.select_related("stock__product", "stock__location")
@@ -148,10 +159,10 @@ class MovementsView(ListAPIView[Movement]):
         return self.list(request)
 
 
-class ReceiveView(APIView):
+class ReceiveView(Permitted):
     """POST: receive units."""
 
-    permission_classes = (IsAdminUser,)
+    permissions = {"POST": "inventory.change_stock"}
 
     @extend_schema(request=ReceiptOfGoodsSerializer, responses=StockSerializer)
     def post(self, request: Request) -> Response:
@@ -163,10 +174,10 @@ class ReceiveView(APIView):
         return Response(StockSerializer(stock).data)
 
 
-class AdjustView(APIView):
+class AdjustView(Permitted):
     """POST: correct the units on hand."""
 
-    permission_classes = (IsAdminUser,)
+    permissions = {"POST": "inventory.change_stock"}
 
     @extend_schema(request=AdjustmentSerializer, responses=StockSerializer)
     def post(self, request: Request) -> Response:
@@ -185,10 +196,10 @@ class Transferred(NamedTuple):
     target: Stock
 
 
-class TransferView(APIView):
+class TransferView(Permitted):
     """POST: move units between locations."""
 
-    permission_classes = (IsAdminUser,)
+    permissions = {"POST": "inventory.change_stock"}
 
     @extend_schema(request=TransferSerializer, responses=TransferredSerializer)
     def post(self, request: Request) -> Response:

@@ -68,7 +68,16 @@ class ChangeInline(ReadOnly, TabularInline):
 
 class CancelForm(DialogForm):
     reason = forms.CharField(
-        max_length=500, help_text="The customer is told the reason.", widget=UnfoldAdminTextInputWidget
+        max_length=500,
+        help_text="For the history. The customer does not see it.",
+        widget=UnfoldAdminTextInputWidget,
+    )
+    message = forms.CharField(
+        label="Message to the customer",
+        max_length=500,
+        required=False,
+        help_text=f"By default: {operations.CANCELLED_BY_THE_SHOP}",
+        widget=UnfoldAdminTextInputWidget,
     )
 
 
@@ -154,7 +163,12 @@ class OrderAdmin(ReadOnlyAdmin):
             raise Http404
 
         def cancel() -> str:
-            operations.cancel_order(order_id=order.pk, actor_id=request.user.pk, reason=form.cleaned_data["reason"])
+            operations.cancel_order(
+                order_id=order.pk,
+                actor_id=request.user.pk,
+                reason=form.cleaned_data["reason"],
+                message=form.cleaned_data["message"],
+            )
             messages.success(request, f"Order {order.pk} is cancelled; its stock will be released in a moment.")
             return reverse("admin:orders_order_change", args=[order.pk])
 

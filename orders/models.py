@@ -49,7 +49,7 @@ class Order(models.Model):
     version = models.PositiveIntegerField(default=1)
     currency = models.CharField(max_length=3)
     total = models.DecimalField(max_digits=12, decimal_places=2)
-    #: Why the order is rejected or cancelled.
+    #: Why the order is rejected or cancelled, as its customer sees it.
     reason = models.TextField(blank=True, default="")
     #: A customer has at most one of these.
     is_welcome = models.BooleanField("welcome order", default=False)
@@ -124,6 +124,7 @@ class OrderChange(models.Model):
     event_id = models.UUIDField(null=True, blank=True)
     #: The user who caused it, if any.
     actor_id = models.UUIDField(null=True, blank=True)
+    #: The customer does not see what staff write here.
     reason = models.TextField(blank=True, default="")
 
     class Meta:

@@ -27,7 +27,18 @@ class NewOrderSerializer(StrictSerializer):
 class CancellationSerializer(StrictSerializer):
     """Why the order is cancelled."""
 
-    reason = StrictCharField(max_length=500, allow_blank=True, default="")
+    reason = StrictCharField(
+        max_length=500,
+        allow_blank=True,
+        default="",
+        help_text="Kept in the history. The customer does not see the reason of staff.",
+    )
+    message = StrictCharField(
+        max_length=500,
+        allow_blank=True,
+        default="",
+        help_text="From staff to the customer, who sees it as the order's `reason`; refused from the customer.",
+    )
 
 
 class LineSerializer(serializers.ModelSerializer[OrderLine]):
@@ -53,12 +64,28 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
 
 
 class ChangeSerializer(serializers.ModelSerializer[OrderChange]):
-    """One status change of an order."""
+    """One status change of an order.
+
+    With `order` in its context it is for the order's customer, who sees neither who of the staff made a change nor the
+    reason that they kept, but what they told the customer.
+    """
 
     class Meta:
         model = OrderChange
         fields = ("sequence", "from_status", "to_status", "at", "event_id", "actor_id", "reason")
         read_only_fields = fields
+        extra_kwargs = {
+            "actor_id": {"help_text": "Who made it. To the customer, null for a member of staff."},
+            "reason": {"help_text": "To the customer, the message of a member of staff."},
+        }
+
+    def to_representation(self, instance: OrderChange) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        order: Order | None = self.context.get("order")
+        if order is not None and instance.actor_id not in (None, order.customer_id):
+            # An order that staff cancelled does not change again, so its reason is that of this change.
+            shown |= {"actor_id": None, "reason": order.reason}
+        return shown
 
 
 class HistorySerializer(serializers.Serializer[Any]):

@@ -15,6 +15,7 @@ ADMIN_MENU = {
     "users.user": "person",
     "users.mailcount": "mail",
     "auth.group": "group",
+    "audit.change": "manage_history",
     "bus.event": "bolt",
     "bus.delivery": "pending_actions",
     "bus.receipt": "task_alt",

@@ -17,6 +17,7 @@ from project.adminkit import LargeTableAdmin, ReadOnlyAdmin, list_link
 from users import attempts
 from users.confirmation import mark_confirmed
 from users.models import MailCount, User
+from users.rights_admin import GuardsAccounts, OnlyForSuperusers
 
 admin.site.unregister(Group)
 
@@ -36,7 +37,7 @@ class CompactMultiSelect(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class UserAdmin(CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: ignore[type-arg, misc]
+class UserAdmin(GuardsAccounts, CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: ignore[type-arg, misc]
     """Accounts, newest first. Adding one publishes UserCreated."""
 
     form = UserChangeForm
@@ -110,7 +111,7 @@ class MailCountAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(CompactMultiSelect, DjangoGroupAdmin, LargeTableAdmin):  # type: ignore[misc]
+class GroupAdmin(OnlyForSuperusers, CompactMultiSelect, DjangoGroupAdmin, LargeTableAdmin):  # type: ignore[misc]
     """Groups of staff with the same permissions."""
 
     search_fields = ("name__startswith",)

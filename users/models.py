@@ -11,6 +11,7 @@ from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from project.audit.recording import AuditedQuerySet
 from users.addresses import MAX_NAME_LENGTH, normalize, validate_address, validate_name
 
 
@@ -45,6 +46,9 @@ class UserManager(BaseUserManager["User"]):
         """
         typed = Value((username or "").strip().lower(), output_field=models.CharField())
         return self.filter(email=typed).first() or self.get(email=username)
+
+    def get_queryset(self) -> AuditedQuerySet["User"]:
+        return AuditedQuerySet(self.model, using=self._db)
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Create an account. Without a password nobody can log in to it."""

@@ -1,11 +1,31 @@
 """Signals of the users service, which publish events."""
 
+from django.contrib.auth.models import Group
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
+from project.audit.recording import audited
 from project.bus import publish
 from project.events import ConfirmationRequested, UserCreated
+from users import rights
 from users.models import User
+
+audited(
+    User,
+    fields=("is_active", "is_staff", "is_superuser"),
+    secret=("password", "email"),
+    relations={"groups": ("name",), "user_permissions": ("content_type__app_label", "codename")},
+    ignored=rights.is_rehash,
+    additions=rights.is_recorded,
+    guard=rights.refuse_rights,
+)
+audited(
+    Group,
+    fields=("name",),
+    relations={"permissions": ("content_type__app_label", "codename")},
+    key="name",
+    guard=rights.refuse_group,
+)
 
 
 @receiver(post_save, sender=User)

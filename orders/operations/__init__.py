@@ -17,6 +17,7 @@ from orders.operations.placing import (
     place_orders,
 )
 from orders.operations.transitions import (
+    CANCELLED_BY_THE_SHOP,
     Transition,
     TransitionNotAllowed,
     UnknownOrder,
@@ -27,6 +28,7 @@ from orders.operations.transitions import (
 )
 
 __all__ = [
+    "CANCELLED_BY_THE_SHOP",
     "MAX_LINES",
     "MAX_UNITS_PER_LINE",
     "InvalidOrder",

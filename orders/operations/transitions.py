@@ -8,14 +8,18 @@ from uuid import UUID
 from django.db import transaction
 
 from orders.models import TRANSITIONS, Order, Status
+from orders.operations.placing import InvalidOrder
 from project.bus import Event, publish
-from project.errors import Conflict
+from project.errors import Conflict, FieldError
 from project.events import OrderCancelled, OrderConfirmed, OrderRejected, StockRejected, StockReserved
 from project.sql import Rows, as_list, execute, execute_together, for_update, is_among, now, to_uuid
 
 #: Statuses in which a repeated or late event may find an order although nothing is wrong.
 CONFIRMED_OR_LATER = frozenset({Status.CONFIRMED, Status.PAID, Status.SHIPPED, Status.RETURNED, Status.CANCELLED})
 REJECTED_OR_LATER = frozenset({Status.REJECTED, Status.CANCELLED})
+
+#: What a customer reads when staff cancel an order without a message.
+CANCELLED_BY_THE_SHOP = "Cancelled by the shop."
 
 Outcome = TypeVar("Outcome", StockReserved, StockRejected)
 
@@ -47,13 +51,19 @@ class Transition:
     reason: str = ""
 
 
-def cancel_order(*, order_id: UUID, actor_id: UUID | None = None, reason: str = "") -> Order:
+def cancel_order(*, order_id: UUID, actor_id: UUID | None = None, reason: str = "", message: str = "") -> Order:
     """Cancel an order and publish OrderCancelled; the handlers of that event release its stock.
+
+    Args:
+        actor_id: the customer, a member of staff, or None for the system.
+        reason: kept in the history. The customer sees it unless a member of staff gave it.
+        message: from a member of staff to the customer, who sees it as the reason.
 
     Example:
         cancel_order(order_id=order.pk, actor_id=request.user.pk, reason="changed my mind")
 
     Raises:
+        InvalidOrder: there is a message, but no member of staff.
         Order.DoesNotExist: no order has this id.
         TransitionNotAllowed: the order is already cancelled or can no longer be.
     """
@@ -67,9 +77,22 @@ def cancel_order(*, order_id: UUID, actor_id: UUID | None = None, reason: str = 
             actor_id=actor_id,
             reason=reason,
         )
+        by_customer, by_staff = actor_id == order.customer_id, actor_id not in (None, order.customer_id)
+        if message and not by_staff:
+            detail = "Only staff send a message to the customer. Remove it, or give it as the reason."
+            raise InvalidOrder(FieldError(field="message", code="not_allowed", detail=detail))
         transition(cancellation, to=Status.CANCELLED)
+        public = (message.strip() or CANCELLED_BY_THE_SHOP) if by_staff else reason
+        if public != reason:
+            Order.objects.filter(pk=order.pk).update(reason=public)
         publish(
-            OrderCancelled(order_id=order.pk, customer_id=order.customer_id, reason=reason, sequence=order.version + 1)
+            OrderCancelled(
+                order_id=order.pk,
+                customer_id=order.customer_id,
+                # What customers write stays out of events and mails.
+                reason="" if by_customer else public,
+                sequence=order.version + 1,
+            )
         )
         order.refresh_from_db()
     return order

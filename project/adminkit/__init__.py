@@ -8,6 +8,7 @@ from project.adminkit.dialogs import DialogForm, run_in_dialog
 from project.adminkit.links import cause_link
 from project.adminkit.lookups import HasWords
 from project.adminkit.menu import menu
+from project.bus.admin.actors import ShowsActors
 from project.bus.admin.tables import (
     NOTHING,
     BoundedPaginator,
@@ -26,6 +27,7 @@ __all__ = [
     "LargeTableAdmin",
     "ReadOnly",
     "ReadOnlyAdmin",
+    "ShowsActors",
     "cause_link",
     "link",
     "list_link",

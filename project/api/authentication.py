@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
-from rest_framework.permissions import AllowAny, IsAdminUser
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 
@@ -30,13 +30,3 @@ class BearerToken(JWTAuthentication):
             if any(isinstance(permission, AllowAny) for permission in request.parser_context["view"].get_permissions()):
                 return None
             raise
-
-
-class StaffWithPermission(IsAdminUser):
-    """Allows members of staff with one permission."""
-
-    def __init__(self, permission: str) -> None:
-        self.permission = permission
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return super().has_permission(request, view) and request.user.has_perm(self.permission)

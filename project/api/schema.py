@@ -7,9 +7,9 @@ from typing import Any
 from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny, IsAdminUser
+from rest_framework.permissions import AllowAny
 
-from project.api.authentication import StaffWithPermission
+from project.api.permissions import StaffWithPermission
 from project.api.problems import CONTENT_TYPE
 
 PROBLEMS = {
@@ -59,9 +59,7 @@ class Schema(AutoSchema):
         (permission,) = self.view.get_permissions()
         if isinstance(permission, StaffWithPermission):
             return f"staff with the permission `{permission.permission}`"
-        if isinstance(permission, AllowAny):
-            return "anyone"
-        return "staff" if isinstance(permission, IsAdminUser) else "anyone who is logged in"
+        return "anyone" if isinstance(permission, AllowAny) else "anyone who is logged in"
 
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
         operation = super().get_operation(*args, **kwargs)

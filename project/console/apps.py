@@ -2,9 +2,10 @@
 
 from importlib import import_module
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
 
@@ -16,6 +17,10 @@ class ConsoleConfig(AppConfig):
     def ready(self) -> None:
         # Registers the checks for `manage.py check --deploy`.
         import_module("project.checks")
+        # The permissions of the last app with tables are the last to be made.
+        last = [config for config in apps.get_app_configs() if config.models_module][-1]
+        # Its models can be imported only now.
+        post_migrate.connect(import_module("project.console.groups").make_groups, sender=last)
 
 
 # Connected when apps are loaded, so that a worker's shorter limit (project/bus/worker/sessions.py) is set after it.

@@ -7,12 +7,11 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from project.api.authentication import StaffWithPermission, user_id
+from project.api.authentication import user_id
+from project.api.permissions import Permitted
 from project.bus.operator import dead_letters, selectors
 from project.console.filters import DeliveryFilters, EventFilters
 from project.console.serializers import (
@@ -26,19 +25,10 @@ from project.console.serializers import (
 )
 
 
-class Permitted:
-    """A view for staff with one permission."""
-
-    permission: str
-
-    def get_permissions(self) -> list[BasePermission]:
-        return [StaffWithPermission(self.permission)]
-
-
 class EventsView(Permitted, ListAPIView[Any]):
     """GET: list events."""
 
-    permission = "bus.view_event"
+    permissions = {"GET": "bus.view_event"}
     serializer_class = EventSerializer
     filterset_class = EventFilters
     queryset = selectors.events()
@@ -48,10 +38,10 @@ class EventsView(Permitted, ListAPIView[Any]):
         return self.list(request)
 
 
-class EventView(Permitted, APIView):
+class EventView(Permitted):
     """GET: one event."""
 
-    permission = "bus.view_event"
+    permissions = {"GET": "bus.view_event"}
 
     @extend_schema(responses=EventDetailSerializer)
     def get(self, request: Request, event_id: UUID) -> Response:
@@ -64,7 +54,7 @@ class EventView(Permitted, APIView):
 class DeliveriesView(Permitted, ListAPIView[Any]):
     """GET: list deliveries."""
 
-    permission = "bus.view_delivery"
+    permissions = {"GET": "bus.view_delivery"}
     serializer_class = DeliverySerializer
     filterset_class = DeliveryFilters
     queryset = selectors.deliveries()
@@ -77,10 +67,10 @@ class DeliveriesView(Permitted, ListAPIView[Any]):
         return self.list(request)
 
 
-class DeliveryView(Permitted, APIView):
+class DeliveryView(Permitted):
     """GET: one delivery."""
 
-    permission = "bus.view_delivery"
+    permissions = {"GET": "bus.view_delivery"}
 
     @extend_schema(responses=DeliveryDetailSerializer)
     def get(self, request: Request, delivery_id: int) -> Response:
@@ -92,10 +82,10 @@ class DeliveryView(Permitted, APIView):
         return Response({**DeliverySerializer(delivery).data, "failures": FailureSerializer(failures, many=True).data})
 
 
-class RetryView(Permitted, APIView):
+class RetryView(Permitted):
     """POST: retry dead letters."""
 
-    permission = "bus.change_delivery"
+    permissions = {"POST": "bus.change_delivery"}
 
     @extend_schema(request=RetrySerializer, responses=RetriedSerializer)
     def post(self, request: Request) -> Response:

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
+from django.contrib.auth.models import Group
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -17,6 +18,13 @@ def new_user(**fields: Any) -> User:
     for name, value in fields.items():
         setattr(user, name, value)
     user.save()
+    return user
+
+
+def member_of(group: str) -> User:
+    """A member of staff with the permissions of a ready-made group."""
+    user = new_user(is_staff=True)
+    user.groups.add(Group.objects.get(name=group))
     return user
 
 

@@ -120,12 +120,14 @@ def test_order_is_cancelled_with_a_reason(system, order, staff):
         log_in(page, f"/admin/orders/order/{order.pk}/change/")
         page.get_by_role("link", name="Cancel order").click()
         page.get_by_label("Reason").fill("the cups were recalled")
+        page.get_by_label("Message to the customer").fill("We are out of cups.")
         page.get_by_role("button", name="Cancel order").click()
         expect(page.get_by_text(f"Order {order.pk} is cancelled")).to_be_visible()
         expect(page.get_by_role("link", name="Cancel order")).to_have_count(0)
         expect(page.get_by_role("link", name=f"person {staff.pk}")).to_be_visible()
     order.refresh_from_db()
-    assert (order.status, order.reason) == ("cancelled", "the cups were recalled")
+    assert (order.status, order.reason) == ("cancelled", "We are out of cups.")
+    assert order.changes.get(to_status="cancelled").reason == "the cups were recalled"
 
 
 def test_a_dead_letter_is_read_and_retried(system, dead_letter, order, drain):

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from inventory import operations
 from inventory.models import Location, Movement
-from tests.api.clients import assert_problem, client_of, new_user
+from tests.api.clients import assert_problem, client_of, member_of
 from tests.inventory.helpers import assert_ledger_holds, order_for, stock_figures, stocked
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +20,7 @@ LOCATIONS = "/api/v1/locations/"
 
 @pytest.fixture
 def staff() -> APIClient:
-    return client_of(new_user(is_staff=True))
+    return client_of(member_of("stock keeper"))
 
 
 def get_fields(client, address, *fields, **query):
@@ -66,7 +66,7 @@ def test_movements_name_their_causes_and_are_filtered_by_them(staff):
 
 def test_receiving_adds_stock_and_records_the_user():
     stocked("MUG", north=5)
-    user = new_user(is_staff=True)
+    user = member_of("stock keeper")
     body = {"sku": "MUG", "location": "north", "quantity": 3, "reason": "delivery 17"}
     response = client_of(user).post(f"{STOCK}receive/", body)
     assert response.status_code == 200

@@ -72,7 +72,9 @@ def test_bulk_cancel_reports_which_orders_were_not_cancelled(staff, place, publi
     assert set(Order.objects.values_list("status", flat=True)) == {"cancelled"}
     assert len(published(OrderCancelled)) == 3
     staff_id = User.objects.get().pk
-    assert orders[0].changes.get(sequence=2).actor_id == staff_id
+    change = orders[0].changes.get(sequence=2)
+    assert (change.actor_id, change.reason) == (staff_id, "Cancelled by staff.")
+    assert Order.objects.get(pk=orders[0].pk).reason == "Cancelled by the shop."
 
 
 def test_bulk_cancel_summarizes_many_refusals(staff, place):
@@ -124,7 +126,8 @@ def test_order_is_cancelled_from_its_page_with_a_reason(staff, place, published)
     assert f"Order {order.pk} is cancelled" in page
     assert button not in page
     (event,) = published(OrderCancelled)
-    assert (event.order_id, event.reason) == (order.pk, "recalled")
+    assert (event.order_id, event.reason) == (order.pk, "Cancelled by the shop.")
+    assert order.changes.get(sequence=2).reason == "recalled"
     assert order.changes.get(sequence=2).actor_id == User.objects.get().pk
 
     # The page was still open in another tab.
@@ -132,6 +135,15 @@ def test_order_is_cancelled_from_its_page_with_a_reason(staff, place, published)
     assert "HX-Redirect" not in answer
     assert f"Order {order.pk} is cancelled. Only one that is" in answer.content.decode()
     assert len(published(OrderCancelled)) == 1
+
+
+def test_a_customer_reads_the_message_of_the_dialog_and_not_its_reason(staff, place, published):
+    order = place()
+    form = {"_form_submitted": "True", "reason": "a fraud?", "message": "We are out of tea."}
+    assert "HX-Redirect" in staff.post(f"{LIST}{order.pk}/cancel/", form)
+    order.refresh_from_db()
+    assert (order.reason, order.changes.get(sequence=2).reason) == ("We are out of tea.", "a fraud?")
+    assert [event.reason for event in published(OrderCancelled)] == ["We are out of tea."]
 
 
 @pytest.mark.parametrize("order_id", [uuid4(), "abc"])

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -12,7 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orders.models import TRANSITIONS, Order, OrderChange, Status
-from orders.operations import Transition, TransitionNotAllowed, cancel_order, confirm_orders, reject_orders, transition
+from orders.operations import (
+    CANCELLED_BY_THE_SHOP,
+    InvalidOrder,
+    Transition,
+    TransitionNotAllowed,
+    cancel_order,
+    confirm_orders,
+    reject_orders,
+    transition,
+)
 from project.bus import publish
 from project.bus.models import Delivery, Receipt
 from project.bus.models import Event as EventRow
@@ -87,14 +96,50 @@ def test_each_rejected_order_stores_and_announces_its_reason(place, published):
 
 
 def test_cancelled_order_stores_its_reason_and_actor(place, published):
-    order, actor_id = place(), uuid4()
-    returned = cancel_order(order_id=order.pk, actor_id=actor_id, reason="Changed my mind.")
+    order = place()
+    returned = cancel_order(order_id=order.pk, actor_id=order.customer_id, reason="Changed my mind.")
     assert_history_is_a_path(order)
     assert (returned.status, returned.version, returned.changed_at) == ("cancelled", 2, order.changed_at)
     change = order.changes.get(sequence=2)
-    assert (change.actor_id, change.reason, change.event_id) == (actor_id, "Changed my mind.", None)
+    assert (change.actor_id, change.reason, change.event_id) == (order.customer_id, "Changed my mind.", None)
     (event,) = published(OrderCancelled)
-    assert (event.order_id, event.reason, event.sequence) == (order.pk, "Changed my mind.", 2)
+    assert (event.order_id, event.sequence) == (order.pk, 2)
+
+
+CLERK = UUID(int=7)
+
+
+@pytest.mark.parametrize(
+    ("actor", "written", "expected"),
+    [
+        ("customer", {"reason": "My text."}, ("My text.", "")),
+        ("customer", {}, ("", "")),
+        ("staff", {"reason": "A fraud?"}, (CANCELLED_BY_THE_SHOP, CANCELLED_BY_THE_SHOP)),
+        ("staff", {"reason": "A fraud?", "message": "Recalled."}, ("Recalled.", "Recalled.")),
+        ("staff", {"reason": "Recalled.", "message": "Recalled."}, ("Recalled.", "Recalled.")),
+        ("staff", {"reason": "A fraud?", "message": "  "}, (CANCELLED_BY_THE_SHOP, CANCELLED_BY_THE_SHOP)),
+        ("staff", {}, (CANCELLED_BY_THE_SHOP, CANCELLED_BY_THE_SHOP)),
+        ("system", {"reason": "The product is recalled."}, ("The product is recalled.", "The product is recalled.")),
+    ],
+)
+def test_what_staff_write_for_themselves_and_what_customers_write_is_not_announced(
+    place, published, actor, written, expected
+):
+    order = place()
+    actor_id = {"customer": order.customer_id, "staff": CLERK, "system": None}[actor]
+    cancelled = cancel_order(order_id=order.pk, actor_id=actor_id, **written)
+    (event,) = published(OrderCancelled)
+    assert (cancelled.reason, event.reason) == expected
+    assert cancelled.changes.get(sequence=2).reason == written.get("reason", "")
+
+
+@pytest.mark.parametrize("by_customer", [True, False])
+def test_only_staff_have_a_message_for_the_customer(place, published, by_customer):
+    order = place()
+    with pytest.raises(InvalidOrder, match="message"):
+        cancel_order(order_id=order.pk, actor_id=order.customer_id if by_customer else None, message="Hello.")
+    assert Order.objects.get().status == "placed"
+    assert published(OrderCancelled) == []
 
 
 def test_second_cancel_is_refused_and_not_announced(place, published):

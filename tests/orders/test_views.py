@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from orders.models import Order
 from orders.operations import confirm_orders
 from project.events import Line, StockReserved
-from tests.api.clients import assert_problem, client_of, new_user
+from tests.api.clients import assert_problem, client_of, member_of, new_user
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/api/v1/orders/"
@@ -26,7 +26,7 @@ def test_customers_see_their_own_orders_newest_first(place):
 
 def test_staff_see_all_orders(place):
     order = place()
-    client = client_of(new_user(is_staff=True))
+    client = client_of(member_of("shop staff"))
     assert [row["id"] for row in client.get(ORDERS).json()["results"]] == [str(order.pk)]
     assert client.get(f"{ORDERS}{order.pk}/").status_code == 200
     assert client.get(f"{ORDERS}{order.pk}/history/").status_code == 200
@@ -37,7 +37,7 @@ def test_orders_are_filtered_by_status_and_by_customer_for_staff(place):
     ann, bob = new_user(), new_user()
     first, second, third = (place(customer_id=user.pk) for user in (ann, ann, bob))
     client_of(ann).post(f"{ORDERS}{first.pk}/cancel/", {})
-    staff = client_of(new_user(is_staff=True))
+    staff = client_of(member_of("shop staff"))
 
     def ids(client, **query):
         return [row["id"] for row in client.get(ORDERS, query).json()["results"]]
@@ -110,6 +110,41 @@ def test_history_lists_each_change_with_its_cause(place):
     assert [change["actor_id"] for change in changes] == [None, None, str(ann.pk)]
     assert changes[2]["reason"] == "Too late."
     assert changes[0]["at"] <= changes[1]["at"] <= changes[2]["at"]
+
+
+def test_a_customer_sees_neither_who_of_the_staff_cancelled_nor_why(place):
+    ann, clerk = new_user(), member_of("shop staff")
+    order = place(customer_id=ann.pk)
+    internal, message = "Looks like a fraud.", "We cannot deliver to you."
+    address = f"{ORDERS}{order.pk}/"
+    cancelled = client_of(clerk).post(f"{address}cancel/", {"reason": internal, "message": message})
+    assert cancelled.json()["reason"] == message
+
+    to_ann = [client_of(ann).get(address + page) for page in ("", "history/")] + [client_of(ann).get(ORDERS)]
+    for answer in to_ann:
+        assert message in answer.content.decode()
+        assert internal not in answer.content.decode()
+        assert str(clerk.pk) not in answer.content.decode()
+    assert to_ann[1].json()["results"][1]["actor_id"] is None
+
+    change = client_of(clerk).get(f"{address}history/").json()["results"][1]
+    assert (change["actor_id"], change["reason"]) == (str(clerk.pk), internal)
+
+
+def test_staff_without_permission_see_their_own_orders_as_customers_do(place):
+    cook, clerk = new_user(is_staff=True), member_of("shop staff")
+    order = place(customer_id=cook.pk)
+    client_of(clerk).post(f"{ORDERS}{order.pk}/cancel/", {"reason": "internal"})
+    change = client_of(cook).get(f"{ORDERS}{order.pk}/history/").json()["results"][1]
+    assert (change["actor_id"], change["reason"]) == (None, "Cancelled by the shop.")
+
+
+def test_a_message_from_a_customer_is_refused(place):
+    ann = new_user()
+    order = place(customer_id=ann.pk)
+    problem = assert_problem(client_of(ann).post(f"{ORDERS}{order.pk}/cancel/", {"message": "Hello."}), 400, "message")
+    assert "Only staff" in problem["errors"][0]["detail"]
+    assert Order.objects.get().status == "placed"
 
 
 @pytest.mark.parametrize("body", [None, {}, {"reason": ""}, {"reason": "Changed my mind."}])

@@ -7,6 +7,7 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import now
 
 from ..models import AuditEntry, Subscription
+from .actors import ShowsActors
 from .columns import moment
 from .tables import ReadOnlyAdmin
 from .theme import display
@@ -53,12 +54,12 @@ class SubscriptionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
+class AuditEntryAdmin(ShowsActors):
     """The actions of operators, newest first."""
 
-    list_display = ("action", "actor", "at", "result")
+    list_display = ("action", "actor_link", "at", "result")
     ordering = ("-at", "-id")
-    fields = ("action", "actor", "at", "arguments", "result")
+    fields = ("action", "actor_link", "at", "arguments", "result")
     readonly_fields = fields
 
     @admin.display(description="asked")

@@ -1,7 +1,5 @@
 """What all commands share: help with its lines kept, tables on stdout, and one line when the database fails."""
 
-import getpass
-import os
 import signal
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
@@ -13,6 +11,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, ProgrammingError
 from rich.console import Console
 from rich.table import Table
+
+from ..operator.audit import operating_system_user
 
 #: The exit code of a command that could not begin; argparse exits with the same on wrong arguments.
 COULD_NOT_BEGIN = 2
@@ -102,14 +102,6 @@ class OperatorCommand(Command):
         """Overwrite the terminal's last line; write nothing where stdout is not a terminal."""
         if self.stdout.isatty():
             self.stdout.write(text, ending="\r")
-
-
-def operating_system_user() -> str:
-    """The name of the user who runs this process."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may have no name for its user
-        return f"uid {os.getuid()}"
 
 
 def duration(text: str) -> timedelta:

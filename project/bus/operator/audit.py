@@ -1,5 +1,7 @@
 """The audit: who changed what the bus owes, when, what they asked for, and what it did."""
 
+import getpass
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -34,6 +36,14 @@ def recorded(
                 AuditEntry.objects.create(
                     actor=actor[:MAX_ACTOR_LENGTH], action=action, request=_storable(request), outcome=outcome
                 )
+
+
+def operating_system_user() -> str:
+    """The name of the user who runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may have no name for its user
+        return f"uid {os.getuid()}"
 
 
 def _storable(request: Mapping[str, Any]) -> dict[str, Any]:
