@@ -13,6 +13,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "project.api.pagination.CursorPages",
     "DEFAULT_FILTER_BACKENDS": ["project.api.filters.FilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "project.api.schema.Schema",
+    # Per account. A view with a throttle of its own has that instead.
+    "DEFAULT_THROTTLE_CLASSES": ["project.api.account_throttle.AccountThrottle"],
     # Per address; see project/api/throttles.py.
     "DEFAULT_THROTTLE_RATES": {"login": "60/min", "register": "60/min"},
     "NUM_PROXIES": NUM_PROXIES,

@@ -26,3 +26,13 @@ class Conflict(Exception):
     """The input is valid, but the present state forbids it, and nothing was changed. The API answers 409."""
 
     code = "conflict"
+
+
+class QuotaExceeded(Exception):
+    """The input is valid, but the account has used all that it may, and nothing was changed. The API answers 429."""
+
+    def __init__(self, detail: str, *, code: str, retry_after_s: int) -> None:
+        super().__init__(detail)
+        self.code = code
+        #: After how many seconds it is worth another try.
+        self.retry_after_s = retry_after_s

@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from project.admin_settings import *
 from project.api_settings import *
 from project.environment import BASE_DIR, DATA_DIR, DEBUG, env  # noqa: F401
+from project.limit_settings import *
 from project.mail_settings import *
 from project.security_settings import *
 

@@ -14,7 +14,7 @@ from drf_standardized_errors.types import ExceptionHandlerContext
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from project.errors import Conflict, FieldError, InvalidInput
+from project.errors import Conflict, FieldError, InvalidInput, QuotaExceeded
 
 PREFIX = "/api/"
 CONTENT_TYPE = "application/problem+json"
@@ -57,6 +57,17 @@ class ConflictProblem(exceptions.APIException):
     """A Conflict, as an exception of the REST framework."""
 
     status_code = HTTPStatus.CONFLICT
+
+
+class QuotaProblem(exceptions.APIException):
+    """A QuotaExceeded, as an exception of the REST framework."""
+
+    status_code = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, error: QuotaExceeded) -> None:
+        super().__init__(str(error), code=error.code)
+        #: The header Retry-After.
+        self.wait = error.retry_after_s
 
 
 class ProblemFormatter(ExceptionFormatter):
@@ -113,6 +124,8 @@ class ProblemHandler(ExceptionHandler):
             return exceptions.ValidationError(fields)
         if isinstance(exc, Conflict):
             return ConflictProblem(str(exc), code=exc.code)
+        if isinstance(exc, QuotaExceeded):
+            return QuotaProblem(exc)
         return super().convert_known_exceptions(exc)
 
     def should_not_handle(self, exc: Exception) -> bool:

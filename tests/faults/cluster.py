@@ -63,6 +63,10 @@ class Cluster(System):
             "EMAIL_URL": f"smtp://127.0.0.1:{self.mail.port}",
             "FAULT_DIR": str(self.fault_directory),
             "TMPDIR": str(directory),  # a killed worker leaves its temporary directory behind
+            # A few customers place all orders.
+            "MAX_OPEN_ORDERS": "1000000",
+            "MAX_HELD_UNITS": "1000000",
+            "UNSAFE_CALLS_PER_MINUTE": "1000000",
         }
         #: The port of the web server that gets new requests, through a proxy that outlives it.
         self.web_port = 0
