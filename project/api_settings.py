@@ -18,6 +18,8 @@ REST_FRAMEWORK = {
     # Per address; see project/api/throttles.py.
     "DEFAULT_THROTTLE_RATES": {"login": "60/min", "register": "60/min"},
     "NUM_PROXIES": NUM_PROXIES,
+    # OPTIONS tells nothing: it is answered 405. The OpenAPI description has it all.
+    "DEFAULT_METADATA_CLASS": None,
     # There is one format, so no parameter selects it.
     "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "project.api.problems.exception_handler",
