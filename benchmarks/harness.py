@@ -186,6 +186,10 @@ class Harness:
                 "TMPDIR": str(directory),  # a killed worker leaves its temporary directory behind
                 "SECRET_KEY": SECRET_KEY,
                 "WELCOME_SKU": "",
+                # One customer places all orders.
+                "MAX_OPEN_ORDERS": "1000000",
+                "MAX_HELD_UNITS": "100000000",
+                "UNSAFE_CALLS_PER_MINUTE": "1000000",
                 "PORT": str(self._port),
                 **system.environment,
                 **environment,

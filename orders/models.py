@@ -34,6 +34,9 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.CANCELLED: frozenset(),
 }
 
+#: An order in one of these is not paid, and holds stock or will.
+OPEN_STATUSES = (Status.PLACED, Status.CONFIRMED, Status.BACKORDERED)
+
 MAX_SKU_LENGTH = 64
 MAX_NAME_LENGTH = 200
 
@@ -68,6 +71,8 @@ class Order(models.Model):
         indexes = (
             models.Index(fields=["customer_id", "-id"], name="orders_order_of_customer"),
             models.Index(fields=["status", "-id"], name="orders_order_in_status"),
+            # For the quotas of a customer, who may have many orders but few open ones.
+            models.Index(fields=["customer_id"], condition=Q(status__in=OPEN_STATUSES), name="orders_order_open"),
         )
 
     def __str__(self) -> str:

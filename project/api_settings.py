@@ -16,7 +16,11 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "project.api.pagination.CursorPages",
     "DEFAULT_FILTER_BACKENDS": ["project.api.filters.FilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "project.api.schema.Schema",
+    # Per account. A view with a throttle of its own has that instead.
+    "DEFAULT_THROTTLE_CLASSES": ["project.api.account_throttle.AccountThrottle"],
     "NUM_PROXIES": NUM_PROXIES,
+    # OPTIONS tells nothing: it is answered 405. The OpenAPI description has it all.
+    "DEFAULT_METADATA_CLASS": None,
     # There is one format, so no parameter selects it.
     "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "project.api.problems.exception_handler",

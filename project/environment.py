@@ -24,6 +24,19 @@ class Environment(environ.Env):  # type: ignore[misc]
         except ValueError as error:
             raise ImproperlyConfigured(f"{var} is {os.environ.get(var)!r}: {error}.") from error
 
+    def positive_int(self, var: str, *, default: int) -> int:
+        """Return the value of a variable that is a whole number from 1 up.
+
+        Raises:
+            ImproperlyConfigured: it is not.
+        """
+        text = self.str(var, default=str(default)).strip()
+        if text.isascii() and text.isdigit() and 1 <= len(text) <= 9 and int(text) > 0:
+            return int(text)
+        raise ImproperlyConfigured(
+            f"{var} must be a whole number from 1 to 999999999. Set it, or remove it: {default}."
+        )
+
 
 env = Environment()
 

@@ -38,10 +38,22 @@ class TryLater(Exception):
         self.wait = wait
 
 
-class TooManyAttempts(TryLater):
-    """An account or an address had too many failed attempts. The API answers 429."""
+class LimitReached(TryLater):
+    """An account or an address has used all that it may. The API answers 429."""
+
+
+class TooManyAttempts(LimitReached):
+    """An account or an address had too many failed attempts."""
 
     code = "throttled"
+
+
+class QuotaExceeded(LimitReached):
+    """The input is valid, but the account has used all that it may."""
+
+    def __init__(self, message: str, *, code: str, wait: int) -> None:
+        super().__init__(message, wait=wait)
+        self.code = code
 
 
 class Busy(TryLater):

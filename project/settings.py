@@ -15,6 +15,7 @@ from project.admin_settings import *
 from project.api_settings import *
 from project.cache_settings import *
 from project.environment import BASE_DIR, DATA_DIR, DEBUG, env  # noqa: F401
+from project.limit_settings import *
 from project.mail_settings import *
 from project.security_settings import *
 
@@ -108,6 +109,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "project.api.problems.problem_documents",
+    "project.api.request_limits.limit_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.api.body_limit.limit_body",
@@ -158,7 +160,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "refusals": {"class": "project.refusals.RefusalHandler"},
+    },
     # The lowest level that is logged to stderr: DEBUG, INFO, WARNING or ERROR.
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     # The web server logs requests.
@@ -166,6 +171,8 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         # Django's own handlers would print each line twice.
         "django": {"handlers": []},
+        # Django logs each request that it refuses as an error with a traceback, and anybody can send many.
+        "django.security": {"handlers": ["refusals"], "propagate": False},
         # These log two lines for every bell.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

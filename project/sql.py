@@ -24,6 +24,7 @@ __all__ = [
     "for_update",
     "is_among",
     "is_at",
+    "lock_until_commit",
     "now",
     "place_column",
     "place_type",
@@ -96,6 +97,15 @@ def for_update(table: str = "") -> str:
     if not features.has_select_for_update:
         return ""
     return f"FOR UPDATE OF {table}" if table else "FOR UPDATE"
+
+
+def lock_until_commit(name: str) -> None:
+    """Wait until no other transaction holds the lock of this name, and hold it. A database with one writer needs none.
+
+    Later statements see what the others committed.
+    """
+    if connections[DEFAULT_DB_ALIAS].features.has_select_for_update:
+        execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", name)
 
 
 def place_column(table: str) -> str:

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
 from orders.models import Order, OrderLine, Status
+from orders.operations.quotas import check_quotas, size_errors
 from project.bus import Event, publish
 from project.errors import FieldError, InvalidInput
 from project.events import Line, OrderPlaced
@@ -43,17 +44,23 @@ def place_order(
 ) -> Order:
     """Write an order at today's prices and publish OrderPlaced. Nothing is reserved yet.
 
-    The arguments are the fields of `NewOrder`.
+    The arguments are the fields of `NewOrder`. A welcome order is not bound by the customer's quotas.
 
     Example:
         place_order(customer_id=user.pk, lines=[Line(sku="MUG-STONE", quantity=2)])
 
     Raises:
         InvalidOrder: naming each wrong line; nothing is written.
+        QuotaExceeded: the customer's open orders leave no room for it; nothing is written.
     """
     wanted = NewOrder(customer_id=customer_id, lines=lines, is_welcome=is_welcome, cause=cause)
     catalogue = _validate_against_catalogue([wanted], errors=lambda _, found: found)
-    ((order_id, placed_at),) = _insert([wanted], catalogue)
+    if not is_welcome and (wrong := list(size_errors(lines))):
+        raise InvalidOrder(*wrong)
+    with transaction.atomic():
+        if not is_welcome:
+            check_quotas(customer_id=customer_id, lines=lines)
+        ((order_id, placed_at),) = _insert([wanted], catalogue)
     # Built in memory, so that a view can show the order without a query.
     written = {
         "id": order_id,
@@ -76,7 +83,7 @@ def place_order(
 
 
 def place_orders(*, orders: Sequence[NewOrder]) -> list[UUID]:
-    """Place many orders in one transaction, with as many statements as for one.
+    """Place many orders in one transaction, with as many statements as for one. Operators use it: it has no quotas.
 
     Returns:
         Their ids, in the given order.
@@ -87,7 +94,8 @@ def place_orders(*, orders: Sequence[NewOrder]) -> list[UUID]:
     catalogue = _validate_against_catalogue(
         orders, errors=lambda index, found: (replace(error, field=f"orders[{index}].{error.field}") for error in found)
     )
-    return [order_id for order_id, _ in _insert(orders, catalogue)]
+    with transaction.atomic():
+        return [order_id for order_id, _ in _insert(orders, catalogue)]
 
 
 def open_welcome_order(*, user_id: UUID, cause: Event | None = None) -> Order | None:
@@ -157,42 +165,44 @@ _LINE_COLUMNS = {"order_id": "uuid", "sku": "text", "name": "text", "quantity": 
 
 
 def _insert(orders: Sequence[NewOrder], catalogue: Mapping[str, CatalogueEntry]) -> list[tuple[UUID, datetime]]:
-    """Write orders with their lines and first history entry, publish them, and return their ids and times."""
+    """Write orders with their lines and first history entry, publish them, and return their ids and times.
+
+    The caller opens the transaction.
+    """
     if not orders:
         return []
     ids = [uuid7() for _ in orders]
     numbered = list(zip(ids, orders, strict=True))
-    with transaction.atomic():
-        # The orders come last because only the last statement returns rows; foreign keys are checked at commit.
-        placed = execute_together(
-            """
-            INSERT INTO orders_orderline (order_id, sku, name, quantity, unit_price)
-            SELECT order_id, sku, name, quantity, unit_price FROM line
-            """,
-            """
-            INSERT INTO orders_orderchange (order_id, sequence, from_status, to_status, event_id, reason)
-            SELECT id, 1, '', 'placed', event_id, '' FROM placed
-            """,
-            """
-            INSERT INTO orders_order (id, customer_id, status, version, currency, total, reason, is_welcome)
-            SELECT id, customer_id, 'placed', 1, currency, total, '', is_welcome FROM placed
-            RETURNING id, placed_at
-            """,
-            placed=_order_table(numbered, catalogue),
-            line=_line_table(numbered, catalogue),
-        )
-        publish(
-            *(
-                OrderPlaced(
-                    order_id=order_id,
-                    customer_id=order.customer_id,
-                    lines=list(order.lines),
-                    sequence=1,
-                    cause=order.cause,
-                )
-                for order_id, order in numbered
+    # The orders come last because only the last statement returns rows; foreign keys are checked at commit.
+    placed = execute_together(
+        """
+        INSERT INTO orders_orderline (order_id, sku, name, quantity, unit_price)
+        SELECT order_id, sku, name, quantity, unit_price FROM line
+        """,
+        """
+        INSERT INTO orders_orderchange (order_id, sequence, from_status, to_status, event_id, reason)
+        SELECT id, 1, '', 'placed', event_id, '' FROM placed
+        """,
+        """
+        INSERT INTO orders_order (id, customer_id, status, version, currency, total, reason, is_welcome)
+        SELECT id, customer_id, 'placed', 1, currency, total, '', is_welcome FROM placed
+        RETURNING id, placed_at
+        """,
+        placed=_order_table(numbered, catalogue),
+        line=_line_table(numbered, catalogue),
+    )
+    publish(
+        *(
+            OrderPlaced(
+                order_id=order_id,
+                customer_id=order.customer_id,
+                lines=list(order.lines),
+                sequence=1,
+                cause=order.cause,
             )
+            for order_id, order in numbered
         )
+    )
     times = {to_uuid(order_id): to_time(placed_at) for order_id, placed_at in placed}
     return [(order_id, times[order_id]) for order_id in ids]
 

@@ -5,16 +5,19 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.types import ExceptionHandlerContext
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
-from project.errors import Conflict, FieldError, InvalidInput, TooManyAttempts, TryLater
+from project.errors import Conflict, FieldError, InvalidInput, LimitReached, TryLater
 
 PREFIX = "/api/"
 CONTENT_TYPE = "application/problem+json"
@@ -70,7 +73,23 @@ class TryLaterProblem(exceptions.APIException):
 
 
 def later_status(error: TryLater) -> HTTPStatus:
-    return HTTPStatus.TOO_MANY_REQUESTS if isinstance(error, TooManyAttempts) else HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.TOO_MANY_REQUESTS if isinstance(error, LimitReached) else HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class RefusedProblem(exceptions.APIException):
+    """A request that Django refuses, as an exception of the REST framework."""
+
+    status_code = HTTPStatus.BAD_REQUEST
+    default_code = "bad_request"
+    default_detail = "The request is malformed. Check its address, its headers and its body."
+
+
+class TooLargeProblem(RefusedProblem):
+    """A request that Django refuses because of its size."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_code = "body_too_large"
+    default_detail = "The body is too large. Split it into several requests."
 
 
 class ProblemFormatter(ExceptionFormatter):
@@ -101,7 +120,8 @@ class ProblemFormatter(ExceptionFormatter):
         if isinstance(exc, exceptions.NotFound):
             return "not_found", NOT_FOUND
         if isinstance(exc, exceptions.MethodNotAllowed):
-            return "method_not_allowed", f"{exc.detail} Use one of: {', '.join(self.context['view'].allowed_methods)}."
+            allowed = [method for method in self.context["view"].allowed_methods if method != "OPTIONS"]
+            return "method_not_allowed", f"{exc.detail} Use one of: {', '.join(allowed)}."
         # Errors of simplejwt carry {"detail": ..., "code": ..., "messages": ...}.
         detail: Any = exc.detail["detail"] if isinstance(exc.detail, dict) else exc.detail
         code = exc.detail["code"] if isinstance(exc.detail, dict) else detail.code
@@ -129,6 +149,11 @@ class ProblemHandler(ExceptionHandler):
             return ConflictProblem(str(exc), code=exc.code)
         if isinstance(exc, TryLater):
             return TryLaterProblem(exc)
+        if isinstance(exc, RequestDataTooBig):
+            return TooLargeProblem()
+        # The last one: the client closed the connection in mid-body.
+        if isinstance(exc, SuspiciousOperation | BadRequest | MultiPartParserError | UnreadablePostError):
+            return RefusedProblem()
         return super().convert_known_exceptions(exc)
 
     def should_not_handle(self, exc: Exception) -> bool:
@@ -144,6 +169,9 @@ class ProblemHandler(ExceptionHandler):
             super().report_exception(exc, response)
 
     def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
+        # JSON even where the view itself renders HTML.
+        if request := self.context["request"]:
+            request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
         return Response(data, status=exc.status_code, headers=self.get_headers(exc), content_type=CONTENT_TYPE)
 
 

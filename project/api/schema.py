@@ -7,8 +7,9 @@ from typing import Any
 from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import SAFE_METHODS, AllowAny
 
+from project.api.account_throttle import AccountThrottle
 from project.api.permissions import StaffWithPermission
 from project.api.problems import CONTENT_TYPE
 
@@ -19,7 +20,10 @@ PROBLEMS = {
     HTTPStatus.NOT_FOUND: "Nothing is here, or nothing that you may see.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON.",
-    HTTPStatus.TOO_MANY_REQUESTS: "Too many attempts from this address; `Retry-After` has the seconds to wait.",
+    HTTPStatus.TOO_MANY_REQUESTS: (
+        "This address or this account has used all that it may; `detail` says of what, and `Retry-After` has the "
+        "seconds to wait."
+    ),
 }
 
 
@@ -73,7 +77,10 @@ class Schema(AutoSchema):
             HTTPStatus.NOT_FOUND: "{" in self.path,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE: with_body,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE: with_body,
-            HTTPStatus.TOO_MANY_REQUESTS: bool(self.view.get_throttles()),
+            HTTPStatus.TOO_MANY_REQUESTS: any(
+                self.method not in SAFE_METHODS or not isinstance(throttle, AccountThrottle)
+                for throttle in self.view.get_throttles()
+            ),
         }
         content = {CONTENT_TYPE: {"schema": self.resolve_serializer(ProblemSerializer, "response").ref}}
         for status, possible in statuses.items():

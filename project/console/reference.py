@@ -18,13 +18,20 @@ from project.bus.states import states_page
 from project.celery import SERVICES
 
 #: The kinds of values that django-environ reads.
-KINDS = {"str": "text", "bool": "on or off", "int": "whole number", "list": "list, separated by commas"}
+KINDS = {
+    "str": "text",
+    "bool": "on or off",
+    "int": "whole number",
+    "positive_int": "whole number from 1",
+    "list": "list, separated by commas",
+}
 
 #: The modules that read environment variables, in the sequence of the page.
 SETTINGS_MODULES = (
     "project/environment.py",
     "project/security_settings.py",
     "project/cache_settings.py",
+    "project/limit_settings.py",
     "project/settings.py",
     "project/mail_settings.py",
 )

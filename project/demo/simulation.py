@@ -29,6 +29,13 @@ KEEP_ALIVE_S = 1.0
 #: Failures are counted by reason, for at most this many reasons.
 MAX_REASONS = 20
 
+#: Types of problem documents: wait, or what to set on the server.
+TOO_MANY_CALLS = "urn:orderly:problem:too-many-unsafe-calls"
+QUOTA_SETTINGS = {
+    "urn:orderly:problem:too-many-open-orders": "MAX_OPEN_ORDERS",
+    "urn:orderly:problem:too-many-held-units": "MAX_HELD_UNITS",
+}
+
 #: Statuses in which an order counts as settled here, although a confirmed one goes on to be paid and shipped.
 FINAL_STATUSES = (Status.CONFIRMED, Status.REJECTED, Status.CANCELLED)
 
@@ -155,7 +162,7 @@ def run_client(
 
 
 def place(client: httpx.Client, basket: Basket, *, account: User, stop: Event) -> UUID | str:
-    """Place one order, and return its id or why it was not accepted.
+    """Place one order, and return its id or why it was not accepted. Where the server says to wait, wait.
 
     Raises:
         httpx.ConnectError: no server listened for RECONNECT_LIMIT_S.
@@ -171,13 +178,27 @@ def place(client: httpx.Client, basket: Basket, *, account: User, stop: Event) -
             if stop.wait(ANSWERS_INTERVAL_S) or time.monotonic() > deadline:
                 raise
         else:
+            if problem_type(answer) == TOO_MANY_CALLS and not stop.wait(int(answer.headers["retry-after"])):
+                deadline = time.monotonic() + RECONNECT_LIMIT_S
+                continue
             return UUID(answer.json()["id"]) if answer.status_code == httpx.codes.CREATED else refusal(answer)
+
+
+def problem_type(answer: httpx.Response) -> str:
+    """Return the type of a problem document; empty for any other answer."""
+    if not answer.headers.get("content-type", "").startswith("application/problem+json"):
+        return ""
+    return str(answer.json()["type"])
 
 
 def refusal(answer: httpx.Response) -> str:
     """Describe a refusal by its problem document, or at least by its status."""
-    if not answer.headers.get("content-type", "").startswith("application/problem+json"):
+    kind = problem_type(answer)
+    if not kind:
         return f"{answer.status_code} {answer.reason_phrase}"
+    if kind in QUOTA_SETTINGS:
+        setting = QUOTA_SETTINGS[kind]
+        return f"{answer.status_code} the customer exceeds {setting}: give the server a higher one"
     problem = answer.json()
     details = [f"{error['field']}: {error['detail']}" for error in problem.get("errors", ())]
     return f"{answer.status_code} {'; '.join(details[:3]) or problem['detail']}"

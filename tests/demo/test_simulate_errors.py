@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
+import httpx
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -15,7 +16,7 @@ from inventory import operations as inventory
 from orders.models import Order
 from project.demo import simulation, simulation_setup
 from project.demo.simulation import Tally
-from project.demo.simulation_plan import Plan
+from project.demo.simulation_plan import Basket, Plan
 from project.demo.simulation_setup import SimulationFailed, email_for
 from tests.demo.plans import cups, ignore_progress, table_figures
 from tests.system import System, eventually, free_port
@@ -201,3 +202,31 @@ def test_invalid_arguments_are_explained(arguments, message):
     with pytest.raises(CommandError) as refusal:
         call_command("simulate", *arguments.split())
     assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(("setting", "value"), [("MAX_OPEN_ORDERS", "1"), ("MAX_HELD_UNITS", "1")])
+def test_orders_beyond_a_quota_are_counted_with_the_setting_to_change(system, drain, monkeypatch, setting, value):
+    monkeypatch.setattr(simulation, "NO_NEWS_LIMIT_S", 0.5)
+    inventory.add_product(sku="CUP", name="Cup", price=Decimal("4.50"), currency="USD")
+    drain()
+    system.environment[setting] = value
+    tally = Tally()
+    with pytest.raises(SimulationFailed):
+        run(cups("ann", "ann", "ann", "bob"), base_url=f"{system.web()}/api/v1/", tally=tally)
+    assert tally.accepted == 2
+    reason = f"429 the customer exceeds {setting}: give the server a higher one"
+    assert tally.failures == {reason: 2}
+
+
+def test_the_simulation_waits_as_long_as_the_server_says(db):
+    throttled = {"type": simulation.TOO_MANY_CALLS, "detail": "Wait."}
+    headers = {"content-type": "application/problem+json", "retry-after": "0"}
+    accepted = "01a20a8f-e25a-7378-9573-5974eee2bbea"
+    answers = iter(
+        [httpx.Response(429, json=throttled, headers=headers)] * 3 + [httpx.Response(201, json={"id": accepted})]
+    )
+    account = users.register_user(email="ann@example.org", password=None)
+    basket = Basket("ann", {"CUP": 1})
+    transport = httpx.MockTransport(lambda _: next(answers))
+    with httpx.Client(base_url="http://127.0.0.1/", transport=transport) as client:
+        assert str(simulation.place(client, basket, account=account, stop=Event())) == accepted

@@ -64,6 +64,10 @@ class Cluster(System):
             "MAX_MAILS_PER_DAY": "1000000",  # the verdict expects a mail for each delivery of one
             "FAULT_DIR": str(self.fault_directory),
             "TMPDIR": str(directory),  # a killed worker leaves its temporary directory behind
+            # A few customers place all orders.
+            "MAX_OPEN_ORDERS": "1000000",
+            "MAX_HELD_UNITS": "1000000",
+            "UNSAFE_CALLS_PER_MINUTE": "1000000",
         }
         #: The port of the web server that gets new requests, through a proxy that outlives it.
         self.web_port = 0

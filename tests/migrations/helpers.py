@@ -31,11 +31,14 @@ REPLACED = [
 
 
 class ReplacedLoader(MigrationLoader):
-    """Loads the replaced migrations in place of the squashed ones."""
+    """Loads the replaced migrations in place of the squashed ones and of what came after those."""
 
     def load_disk(self) -> None:
         super().load_disk()
-        self.disk_migrations = {key: found for key, found in self.disk_migrations.items() if not found.replaces}
+        replaced = {key for found in self.disk_migrations.values() for key in found.replaces}
+        self.disk_migrations = {
+            key: found for key, found in self.disk_migrations.items() if key[0] not in LABELS or key in replaced
+        }
 
 
 def migrate_replaced(targets: list[tuple[str, str]]) -> Any:
@@ -44,6 +47,12 @@ def migrate_replaced(targets: list[tuple[str, str]]) -> Any:
     executor.loader = ReplacedLoader(connection)
     state = executor.migrate(targets)
     return state.apps
+
+
+def undo_what_came_after_the_squashed() -> None:
+    executor = MigrationExecutor(connection)
+    disk = executor.loader.disk_migrations
+    executor.migrate([key for key, found in disk.items() if found.replaces and key[0] in LABELS])
 
 
 @contextmanager

@@ -47,5 +47,9 @@ def web(application: str, *, address: str, threads: int = 4) -> list[str]:
         # Preloaded: it listens only after the application is imported, so a port that answers means that it works.
         *(sys.executable, "-m", "gunicorn", application, "--preload", "--no-control-socket"),
         *("--bind", address, "--workers", "2", "--threads", str(threads), "--graceful-timeout", "4"),
+        # Higher than the API's own limit, which answers with a problem document.
+        *("--limit-request-line", "8190"),
+        # No client sets where the application is: a header SCRIPT_NAME would be a 500.
+        *("--forwarder-headers", ""),
         *("--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)s ms"),
     ]
