@@ -156,6 +156,13 @@ def test_a_page_that_does_not_exist_leads_to_the_whole_list_and_a_warning(admin_
         assert "There is no such page or filter, so this is the whole list." in page
 
 
+def test_a_table_with_many_rows_is_estimated_and_not_counted(admin_client, monkeypatch):
+    monkeypatch.setattr(type(backend()), "estimated_rows", lambda self, model: 5_000_000)
+    Order.objects.create(customer_id=uuid7(), currency="EUR", total=1)
+    assert "about 5,000,000 orders" in admin_client.get(ORDERS).content.decode()
+    assert "about" not in admin_client.get(f"{ORDERS}?status__exact=placed").context["cl"].paginator.counted[1]
+
+
 @pytest.mark.parametrize("query", ["", "?status__exact=placed"])
 def test_rows_are_counted_up_to_a_bound(admin_client, monkeypatch, query):
     monkeypatch.setattr(tables, "COUNTED", 70)

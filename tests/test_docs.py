@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shutil
 import sqlite3
 import subprocess
@@ -26,6 +27,7 @@ from project.bus.registry import subscribe
 from project.bus.worker import consumer
 from project.celery import EXTERNAL, SERVICES
 from project.console import reference
+from tests.bus.events import Pinged
 from tests.environment_variables import environment_variables
 from tests.faults.kinds import KINDS
 
@@ -200,6 +202,19 @@ def test_a_page_made_from_the_code_is_current(name):
     assert (ROOT / name).read_text() == reference.PAGES[name](), f"{name} is stale: run make docs"
 
 
+def test_make_docs_writes_the_pages_that_are_made_from_the_code(tmp_path, settings):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "project").symlink_to(ROOT / "project")
+    settings.BASE_DIR = tmp_path
+    runpy.run_path(reference.__file__, run_name="__main__")
+    written = {str(path.relative_to(tmp_path)): path.read_text() for path in (tmp_path / "docs").iterdir()}
+    assert written == {name: (ROOT / name).read_text() for name in reference.PAGES}
+
+
+def test_an_event_that_nobody_handles_says_so():
+    assert reference.event_section(Pinged).endswith("\nNo handler.\n")
+
+
 def test_the_page_of_settings_has_exactly_the_variables_of_the_settings():
     page = (ROOT / "docs" / "settings.md").read_text()
     assert sorted(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == sorted(environment_variables())
@@ -219,6 +234,7 @@ def test_a_variable_without_a_comment_is_an_error_that_names_it():
         ('# No.\nA = env.str("A", default="")', ("A", "text", "none", "No.")),
         ('B = "b"\n# Named.\nA = env.str("A", default=B)', ("A", "text", "`b`", "Named.")),
         ('# In.\nA = Path(env.str("A", default=str(BASE_DIR / "d"))).resolve()', ("A", "text", "`./d`", "In.")),
+        ('# Made.\nA = env.int("A", default=min(2, 3))', ("A", "whole number", "`min(2, 3)`", "Made.")),
         ('# F.\nA = env.str("A", default=f"s:///{D / \'f\'}")', ("A", "text", "`s:///D/f`", "F.")),
         (
             '# Other.\n\n# Mine.\nX = {\n    # Within.\n    "a": env.str("A", default="b")}',

@@ -234,6 +234,19 @@ def test_a_probe_is_held_for_the_time_limit_of_its_handler(mailer):
     assert seen[0] > 30, "another worker could probe at the same time"
 
 
+def test_a_handler_whose_subscription_ends_while_it_fails_is_retried_without_a_circuit(subscribed):
+    def fail(event):
+        Subscription.objects.filter(handler="bus.fail").delete()
+        raise ConnectionError("the mail server does not answer")
+
+    handler = subscribed(fail, Pinged, external=True)
+    publish(Pinged(number=1))
+    answer_bell(handler)
+    delivery = Delivery.objects.get()
+    assert (delivery.attempts, delivery.dead_at) == (1, None)
+    assert not circuit_breaker.is_open(handler=handler.name)
+
+
 def test_closing_a_circuit_makes_its_handler_due_again(mailer):
     publish(*(Pinged(number=number) for number in range(20)))
     fail_until_open(mailer)

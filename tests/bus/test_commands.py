@@ -16,7 +16,7 @@ from django.core.management.base import SystemCheckError
 from project.bus import publish
 from project.bus.management.commands.bus import Command
 from project.bus.management.subcommands import SUBCOMMANDS
-from project.bus.models import AuditEntry, Delivery, Subscription
+from project.bus.models import AuditEntry, Delivery, Event, Subscription
 from tests.bus.events import Pinged
 from tests.bus.helpers import bus
 
@@ -204,6 +204,29 @@ def test_a_change_is_made_only_after_a_person_types_yes(subscribed, monkeypatch,
     assert AuditEntry.objects.count() == paused
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "pause {handler}",
+        "resume {handler}",
+        "retire {handler}",
+        "replay --handler {handler}",
+        "prune --keep 0s",
+        "dead-letters retry --all",
+        "dead-letters discard --all",
+    ],
+)
+def test_a_change_that_the_person_refuses_is_not_made(dead, monkeypatch, words):
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr("builtins.input", lambda prompt: "no")
+    before = [list(model.objects.order_by("pk").values()) for model in (Event, Delivery, Subscription)]
+    out = StringIO()
+    call_command("bus", *words.format(handler=dead.name).split(), stdout=out)
+    assert out.getvalue().endswith("Nothing was done.\n")
+    assert [list(model.objects.order_by("pk").values()) for model in (Event, Delivery, Subscription)] == before
+    assert not AuditEntry.objects.exists()
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("words", "code"),
@@ -235,3 +258,14 @@ def test_the_audit_names_the_actor_or_the_user_of_the_operating_system(subscribe
         ("ann", "pause"),
         ("somebody", "resume"),
     ]
+
+
+@pytest.mark.parametrize("error", [KeyError("uid not found"), OSError("No username set in the environment")])
+def test_the_audit_names_the_number_of_a_user_without_a_name(subscribed, monkeypatch, error):
+    def no_name() -> str:
+        raise error
+
+    handler = subscribed(lambda event: None, Pinged)
+    monkeypatch.setattr("getpass.getuser", no_name)
+    call_command("bus", "pause", handler.name, "--yes", stdout=StringIO())
+    assert AuditEntry.objects.get().actor == f"uid {os.getuid()}"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 
 from project.bus import publish
@@ -207,3 +208,23 @@ def test_an_answer_ends_after_a_batch_that_is_not_full(subscribed, monkeypatch):
     assert sizes == [3, 2], "after a full batch comes another, after any other batch the next bell"
     answer_bell(handler)
     assert sizes == [3, 2, 1]
+
+
+@pytest.mark.parametrize("external", [True, False])
+def test_a_handler_over_its_time_limit_ends_the_answer_and_nothing_else_begins(transactional_db, subscribed, external):
+    seen: list[int] = []
+
+    def linger(event):
+        seen.append(event.number)
+        raise SoftTimeLimitExceeded
+
+    handler = subscribed(linger, Pinged, external=external)
+    with transaction.atomic():
+        publish(*(Pinged(number=number) for number in range(consumer.SINGLES_PER_TRANSACTION + 2)))
+    with pytest.raises(SoftTimeLimitExceeded):
+        answer_bell(handler)
+    assert seen == [0]
+    tried = 1 if external else consumer.SINGLES_PER_TRANSACTION
+    assert Delivery.objects.filter(attempts=1).count() == tried
+    assert Delivery.objects.filter(attempts=0).count() == consumer.SINGLES_PER_TRANSACTION + 2 - tried
+    assert not Receipt.objects.exists()

@@ -6,6 +6,7 @@ from django.db import transaction
 from kombu import Queue
 
 from project.bus import publish
+from project.bus.errors import QueueUnavailable
 from project.bus.relay.broker import Doorbell
 from project.bus.relay.relay import Relay
 from project.bus.relay.scan import DueHandler
@@ -47,6 +48,20 @@ def test_a_missing_queue_has_no_bells(broker):
     bells = Doorbell(current_app)
     assert [bells.waiting("nothing-here") for _ in range(3)] == [0, 0, 0]
     bells.close()
+
+
+def test_a_queue_that_cannot_be_rung_is_reported_once_until_it_can_be(broker, caplog):
+    bells = Doorbell(current_app)
+    for _ in range(2):
+        broker.set("orders", "no list")
+        for _ in range(3):
+            with pytest.raises(QueueUnavailable, match=r"^orders: "):
+                bells.waiting("orders")
+        broker.delete("orders")
+        broker.lpush("orders", "a bell")
+        assert bells.waiting("orders") == 1
+    bells.close()
+    assert len([text for text in caplog.messages if text.startswith("the queue orders cannot be rung")]) == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,13 +1,15 @@
 """Handlers that reach outside the database."""
 
+import pytest
 from django.db import connection, transaction
 
 from project.bus import idempotency_key, publish
+from project.bus.errors import NoDeliveryInHand
 from project.bus.models import Delivery, Receipt
 from project.bus.worker import claims
 from project.bus.worker.consumer import answer_bell
 from tests.bus.events import Pinged
-from tests.bus.helpers import make_due, until_settled
+from tests.bus.helpers import bus, make_due, until_settled
 
 
 def test_an_external_handler_runs_outside_transactions_and_has_an_idempotency_key(transactional_db, subscribed):
@@ -41,3 +43,30 @@ def test_an_external_effect_gets_its_receipt_after_its_lease_has_passed(transact
     answer_bell(handler)
     assert Receipt.objects.count() == 1
     assert not Delivery.objects.exists()
+
+
+def test_an_effect_whose_delivery_was_discarded_meanwhile_gets_no_second_receipt(transactional_db, subscribed):
+    def slow(event):
+        Delivery.objects.update(dead_at=event.time)
+        bus("dead-letters", "discard", "--all")
+
+    handler = subscribed(slow, Pinged, external=True)
+    with transaction.atomic():
+        publish(Pinged(number=1))
+    answer_bell(handler)
+    assert Receipt.objects.get().outcome == "discarded"
+    assert not Delivery.objects.exists()
+
+
+def test_outside_an_external_handler_there_is_no_idempotency_key(subscribed):
+    refused = []
+
+    def look(event):
+        with pytest.raises(NoDeliveryInHand, match="external=True"):
+            idempotency_key()
+        refused.append(event.number)
+
+    handler = subscribed(look, Pinged)
+    publish(Pinged(number=1))
+    answer_bell(handler)
+    assert refused == [1]

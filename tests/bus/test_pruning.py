@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -117,6 +118,20 @@ def test_a_dry_run_only_counts(handler):
     assert bus("prune", "--dry-run") == "2 events would be deleted.\n"
     assert bus("prune", "--keep", "40d", "--dry-run") == "0 events would be deleted.\n"
     assert Event.objects.count() == 2
+
+
+def test_the_number_of_events_per_transaction_can_be_chosen(handler, monkeypatch):
+    handle(handler, 1, 2)
+    asked = []
+    prune = pruning.prune
+
+    def record(*, events_per_transaction: int, **options: Any) -> pruning.Pruned:
+        asked.append(events_per_transaction)
+        return prune(events_per_transaction=events_per_transaction, **options)
+
+    monkeypatch.setattr(pruning, "prune", record)
+    assert "2 events, 2 receipts and 0 failures are gone" in bus("prune", "--keep", "0s", "--chunk", "1")
+    assert asked == [1]
 
 
 @pytest.mark.parametrize("words", [("--keep", "long"), ("--chunk", "0"), ("--chunk", "many")])

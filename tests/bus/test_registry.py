@@ -22,6 +22,21 @@ def test_an_external_handler_cannot_take_batches():
         subscribe(Pinged, batch=True, external=True)
 
 
+def test_a_handler_within_the_database_has_two_attempts_or_more():
+    with pytest.raises(ValueError, match="attempts must be 2 or more"):
+        subscribe(Pinged, attempts=1)
+    assert subscribe(Pinged, attempts=1, external=True)
+
+
+def test_a_handler_outside_all_packages_needs_a_name_and_a_queue():
+    def alone(event): ...
+
+    alone.__module__ = "script"
+    with pytest.raises(ValueError, match="script is in no app: give the handler a name= and a queue="):
+        subscribe(Pinged)(alone)
+    assert alone.__name__ not in " ".join(handlers)
+
+
 def test_the_default_name_and_queue_come_from_the_apps_label(subscribed):
     handler = subscribed(record, Pinged)
     assert (handler.name, handler.queue) == ("bus.record", "bus")

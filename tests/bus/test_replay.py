@@ -4,10 +4,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.db.models.functions import Now
 
 from project.bus import publish
-from project.bus.models import Delivery, Event, Receipt, Subscription
+from project.bus.backends import backend
+from project.bus.models import AuditEntry, Delivery, Event, Receipt, Subscription
 from project.bus.operator import replay
 from project.bus.operator.replay import ReplayQuery
 from project.bus.worker.consumer import answer_bell
@@ -103,6 +105,22 @@ def test_a_replay_ends_although_events_are_still_published(handled, monkeypatch)
     monkeypatch.setattr(replay, "EVENTS_PER_TRANSACTION", 10)
     steps = replay_steps(ReplayQuery(type="tests.pinged"), after_each=lambda: publish(Pinged(number=100)))
     assert steps == [10, 20]
+
+
+def test_a_replay_without_events_owes_nothing(subscribed):
+    handler = subscribed(lambda event: None, Pinged)
+    assert "0 deliveries of 0 events are due now" in bus("replay", "--handler", handler.name)
+    assert not Delivery.objects.exists()
+
+
+def test_a_replay_that_fails_before_it_owed_anything_is_not_in_the_audit(handled, monkeypatch):
+    def fail(self, pairs):
+        raise OperationalError("the disk is full")
+
+    monkeypatch.setattr(type(backend()), "insert_deliveries", fail)
+    with pytest.raises(OperationalError):
+        replay.replay(query=ReplayQuery(type="tests.pinged"), actor="ann")
+    assert not AuditEntry.objects.exists()
 
 
 def test_a_replay_skips_types_that_become_subscribed_meanwhile(handled, subscribed, monkeypatch):

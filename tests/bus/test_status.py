@@ -12,7 +12,8 @@ from django.db.models.functions import Now
 from django.utils.dateparse import parse_datetime
 
 from project.bus import PermanentError, publish
-from project.bus.models import Receipt, Subscription
+from project.bus.backends import backend
+from project.bus.models import Event, Receipt, Subscription
 from project.bus.operator.trace import trace_events
 from project.bus.worker.consumer import answer_bell
 from tests.bus.events import Pinged, Ponged
@@ -89,3 +90,11 @@ def test_times_are_those_of_the_database(mixed):
     event = trace_events(of=mixed[0].id)[0]
     assert event.time.tzinfo is not None
     assert parse_datetime(event.time.isoformat()) == event.time
+
+
+def test_a_table_with_many_rows_is_estimated_and_not_counted(mixed, monkeypatch):
+    rows = {Event: 100_001, Receipt: 100_000}
+    monkeypatch.setattr(type(backend()), "estimated_rows", lambda self, model: rows.get(model, -1))
+    status = json.loads(bus("status", "--json"))
+    assert status["events"]["total"] == 100_001
+    assert status["deliveries"]["done"] == Receipt.objects.count()

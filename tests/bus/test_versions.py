@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.checks import run_checks
 from django.db.models.functions import Now
 
@@ -118,6 +119,22 @@ def test_an_upcaster_that_returns_what_json_cannot_hold_stops_no_other_event(sub
     answer_bell(handler)
     assert seen == [2]
     assert "its upcaster from version 1 failed with TypeError" in Failure.objects.get().error
+
+
+def test_a_time_limit_that_strikes_within_an_upcaster_buries_no_event(subscribed, released):
+    publish(Pinged(number=1))
+    newest = released(2, {"count": int})
+
+    def linger(fields):
+        raise SoftTimeLimitExceeded
+
+    upcast(newest, from_version=1)(linger)
+    handler = subscribed(lambda event: None, newest)
+    owe(handler)
+    with pytest.raises(SoftTimeLimitExceeded):
+        answer_bell(handler)
+    assert Delivery.objects.get().dead_at is None
+    assert not Failure.objects.exists()
 
 
 def test_the_result_of_an_upcaster_is_validated(released):

@@ -2,12 +2,15 @@
 
 import os
 import signal
+import socket
 import sys
+from importlib import util
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from project.console.harness import process, process_table, programs
+from project.console.harness import process, process_table, programs, redis_server
 from project.console.harness.process_table import ProcessTable
 from tests.console.leftovers import ProcessMarker
 
@@ -71,3 +74,32 @@ def test_a_process_gets_the_variables_of_the_table_and_its_own(table):
 
 def test_the_command_of_the_relay_is_the_documented_one():
     assert programs.relay() == [sys.executable, *programs.RELAY] == programs.manage(*programs.RELAY[1:])
+
+
+def test_without_its_package_a_redis_server_on_the_path_is_used(tmp_path, monkeypatch):
+    server = tmp_path / "redis-server"
+    server.write_text("#!/bin/sh\n")
+    server.chmod(0o755)
+    monkeypatch.setattr(util, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert redis_server.find_binary() == str(server)
+
+
+def test_a_redis_server_that_is_slow_to_answer_counts_as_running(monkeypatch):
+    monkeypatch.setattr(redis_server, "ANSWER_LIMIT_S", 0.1)
+    with TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as silent:
+        path = Path(directory) / "redis.sock"
+        assert not redis_server.answers(path)
+        silent.bind(str(path))
+        silent.listen()
+        assert redis_server.answers(path)
+
+
+def test_a_redis_server_that_never_answers_is_not_left_running(tmp_path, marker, monkeypatch):
+    monkeypatch.setattr(redis_server, "START_LIMIT_S", 0.3)
+    monkeypatch.setattr(redis_server, "command", lambda path: ["sleep", "1000"])
+    for name, value in marker.environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(process.NotReady, match="Redis answers"):
+        redis_server.start(tmp_path / "redis.sock", log=tmp_path / "redis.log")
+    assert not marker.leftovers()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,8 +25,14 @@ from project.console.harness import supervisor
 signal.signal(signal.SIGHUP, signal.SIG_IGN if sys.argv[2:] == ["nohup"] else signal.SIG_DFL)
 options = json.loads(sys.argv[1])
 supervisor.STOP_LIMIT_S = options["stop_limit"]
+supervisor.HEALTHY_AFTER_S = options["healthy_after"]
 programs = [
-    supervisor.Program(name=name, command=["sh", "-c", script], stops_last=name == "last")
+    supervisor.Program(
+        name=name,
+        command=["sh", "-c", script],
+        stops_last=name == "last",
+        **({"is_ready": lambda: False} if name == "never_ready" else {}),
+    )
     for name, script in options["scripts"].items()
 ]
 supervisor.Supervisor(programs, cwd=Path.cwd(), announcement="all are started").run()
@@ -58,9 +65,14 @@ def supervise(tmp_path: Path, marker: ProcessMarker) -> Iterator[Callable[..., S
     started = []
 
     def supervise(
-        *, stop_limit: float = 6.0, stdout: int | None = None, nohup: bool = False, **scripts: str
+        *,
+        stop_limit: float = 6.0,
+        healthy_after: float = 30.0,
+        stdout: int | None = None,
+        nohup: bool = False,
+        **scripts: str,
     ) -> Supervised:
-        options = json.dumps({"stop_limit": stop_limit, "scripts": scripts})
+        options = json.dumps({"stop_limit": stop_limit, "healthy_after": healthy_after, "scripts": scripts})
         output = tmp_path / "output"
         with output.open("wb") as file:
             process = subprocess.Popen(
@@ -96,6 +108,30 @@ def test_the_children_of_a_killed_program_are_killed_before_it_is_restarted(supe
     supervised = supervise(parent="sleep 1000 & kill -KILL $$")
     supervised.prints("parent was killed by SIGKILL; starting it again in 1 s")
     assert not [process for process in marker.leftovers() if process.name() == "sleep"]
+
+
+def test_a_program_that_has_run_for_long_is_restarted_soon_however_often_it_failed_before(supervise):
+    supervised = supervise(healthy_after=0.0, steady="exit 3")
+    eventually(
+        lambda: supervised.output.read_text().count("starting it again in 0.5 s") == 3, within=15, what="three restarts"
+    )
+    assert "again in 1 s" not in supervised.output.read_text()
+
+
+def test_the_last_words_of_a_program_are_printed_even_without_the_end_of_their_line(supervise):
+    supervised = supervise(brief="printf 'last words'; exit 3")
+    supervised.prints("brief | last words\n")
+
+
+def test_a_stop_signal_during_the_start_starts_no_further_program(supervise, marker):
+    supervised = supervise(never_ready=f"echo runs; {RUNS}", next=f"echo next; {RUNS}")
+    supervised.prints("never_ready | runs")
+    supervised.process.terminate()
+    assert supervised.exit_code() == 0
+    printed = supervised.output.read_text()
+    assert "| next" not in printed
+    assert "all are started" not in printed
+    assert not marker.leftovers()
 
 
 @pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -173,16 +209,21 @@ def test_the_supervisor_stops_when_its_output_is_closed(supervise, marker):
     assert not marker.leftovers()
 
 
-def pipe_is_full(reading: int) -> bool:
-    waiting = fcntl.ioctl(reading, termios.FIONREAD, bytes(4))
-    return int.from_bytes(waiting, sys.byteorder) > 60_000
+def unread(reading: int) -> int:
+    return int.from_bytes(fcntl.ioctl(reading, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def pipe_stays_full(reading: int) -> bool:
+    before = unread(reading)
+    time.sleep(0.3)
+    return before == unread(reading) > 60_000
 
 
 def test_the_supervisor_stops_although_nobody_reads_its_output(supervise, marker):
     reading, writing = os.pipe()
     supervised = supervise(stdout=writing, talks="while :; do echo words; done")
     os.close(writing)
-    eventually(lambda: pipe_is_full(reading), within=15, what="the pipe is full")
+    eventually(lambda: pipe_stays_full(reading), within=15, what="the pipe is full")
     supervised.process.terminate()
     assert supervised.exit_code() == 0
     os.close(reading)

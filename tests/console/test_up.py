@@ -12,7 +12,10 @@ from contextlib import closing
 import httpx
 import psutil
 import pytest
+from django.core.management import CommandError, call_command
 
+from project.console.demo_admin import DEMO_ADMIN_EMAIL, DEMO_ADMIN_PASSWORD
+from project.console.management.commands.up import check_port, redis_programs, welcome_text
 from tests.console.leftovers import ProcessMarker, is_alive
 from tests.system import System, eventually, free_port
 
@@ -154,3 +157,26 @@ def test_wrong_arguments_are_an_error_with_the_usage(up):
 
 def test_help_says_what_up_runs(up):
     assert "relay" in up.system.manage("up", "--help").stdout
+
+
+def test_a_port_that_may_not_be_used_is_an_error(monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(CommandError, match=r"^Port 80 cannot be used: Permission denied\. Set PORT to another\.$"):
+        check_port(80)
+
+
+def test_the_bundled_redis_does_not_run_beside_another_broker(settings):
+    settings.BROKER_URL = "redis://elsewhere:6379/0"
+    assert redis_programs() == []
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_the_password_of_the_demo_admin_is_shown_with_debug_alone(db, settings, debug):
+    settings.DEBUG = True
+    call_command("demo_data", verbosity=0)
+    settings.DEBUG = debug
+    assert (f"{DEMO_ADMIN_EMAIL}, password {DEMO_ADMIN_PASSWORD}" in welcome_text()) == debug
+    assert ("create an account" in welcome_text()) != debug

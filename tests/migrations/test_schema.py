@@ -31,6 +31,21 @@ def test_the_models_need_no_migration(migrated):
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 
+def test_the_plan_of_a_migration_says_what_its_operations_do():
+    for app, operations in {
+        "inventory": ("Run statements on postgresql", "Rename constraints of product", "Change movement in place"),
+        "bus": ("Run statements on sqlite", "Change delivery in place"),
+    }.items():
+        loader = MigrationLoader(connection, replace_migrations=False)
+        described = [
+            operation.describe()
+            for (label, _), migration in loader.disk_migrations.items()
+            for operation in migration.operations
+            if label == app
+        ]
+        assert set(operations) <= set(described)
+
+
 def test_an_upgraded_database_has_the_schema_of_a_new_one(migrated, tmp_path):
     with empty_database(tmp_path):
         migrate_replaced(V010)

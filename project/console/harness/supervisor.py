@@ -140,9 +140,8 @@ class Supervisor:
     def _stop_all(self) -> None:
         for last, limit_s in ((False, STOP_LIMIT_S), (True, LAST_STOP_LIMIT_S)):
             stopping = [child for child in self.children if child.process and child.program.stops_last is last]
-            for child in stopping:
-                if child.process is not None:
-                    child.process.terminate()
+            for process in [child.process for child in stopping if child.process]:
+                process.terminate()
             deadline = monotonic() + limit_s
             while any(child.process for child in stopping) and monotonic() < deadline and not self.stop_at_once:
                 self._run_once(timeout=0.1)
