@@ -1,0 +1,311 @@
+"""Who changed which price, account or right is in the audit, whichever way it was changed."""
+
+import getpass
+from decimal import Decimal
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.models import F
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from inventory import operations
+from inventory.models import Location, Product
+from orders.models import CatalogueItem
+from orders.operations import place_order
+from project.audit.models import Change
+from project.events import Line
+from tests.api.clients import client_of, member_of, new_user
+from tests.inventory.helpers import rolled_back, stocked
+from users.models import User
+from users.operations import register_customers, register_user
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def mug() -> Product:
+    return stocked("MUG", north=5)
+
+
+@pytest.fixture
+def root() -> User:
+    return new_user(is_staff=True, is_superuser=True)
+
+
+def admin_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+class Recorded:
+    """The changes that are recorded from now on."""
+
+    def __init__(self) -> None:
+        self.before = Change.objects.order_by("pk").values_list("pk", flat=True).last() or 0
+
+    def __call__(self) -> list[tuple[str, str, str, str, dict[str, Any]]]:
+        new = Change.objects.filter(pk__gt=self.before).order_by("pk")
+        return [(row.actor, row.action, row.object_type, row.object_id, row.fields) for row in new]
+
+
+def test_a_price_that_is_set_by_the_api_is_recorded_with_the_account(mug):
+    clerk = member_of("shop staff")
+    recorded = Recorded()
+    client = client_of(clerk)
+    assert client.patch("/api/v1/products/MUG/", {"price": "0.01", "active": False}).status_code == 200
+    assert client.patch("/api/v1/products/MUG/", {"price": "0.01"}).status_code == 200
+    assert client.patch("/api/v1/products/MUG/", {"price": "-1"}).status_code == 400
+    assert client.post("/api/v1/products/", {"sku": "CUP", "name": "Cup", "price": "1.5"}).status_code == 201
+    new = {"name": [None, "Cup"], "price": [None, "1.50"], "currency": [None, "EUR"], "active": [None, True]}
+    assert recorded() == [
+        (str(clerk.pk), "change", "inventory.product", "MUG", {"price": ["9.90", "0.01"], "active": [True, False]}),
+        (str(clerk.pk), "add", "inventory.product", "CUP", new),
+    ]
+
+
+def test_a_price_that_is_set_in_the_admin_is_recorded_with_the_account(mug, root):
+    recorded = Recorded()
+    form = {"name": mug.name, "price": "1", "currency": "EUR", "active": "on"}
+    form |= {f"stock-{name}": "0" for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    assert admin_of(root).post(f"/admin/inventory/product/{mug.pk}/change/", form).status_code == 302
+    assert recorded() == [(str(root.pk), "change", "inventory.product", "MUG", {"price": ["9.90", "1.00"]})]
+
+
+def bulk_update(sku: str) -> None:
+    product = Product.objects.get(sku=sku)
+    product.price = Decimal(2)
+    Product.objects.bulk_update([product], ["price"])
+
+
+WAYS = {
+    "operation": lambda sku: operations.change_product(sku=sku, price=Decimal("2.00")),
+    "update": lambda sku: Product.objects.filter(sku=sku).update(price=2),
+    "update by an expression": lambda sku: Product.objects.filter(sku=sku).update(price=F("price") - Decimal("7.90")),
+    "update of the base manager's rows by a sorted set": lambda sku: Product.objects.order_by("-sku").update(price=2),
+    "bulk_update": bulk_update,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_to_set_a_price_records_the_operating_systems_user_outside_a_request(mug, way):
+    recorded = Recorded()
+    WAYS[way]("MUG")
+    assert Product.objects.get().price == 2
+    expected = (getpass.getuser(), "change", "inventory.product", "MUG", {"price": ["9.90", "2.00"]})
+    assert recorded() == [expected]
+
+
+def test_a_change_and_its_record_are_one_transaction(mug):
+    recorded = Recorded()
+    with rolled_back():
+        operations.change_product(sku="MUG", price=Decimal(1))
+        assert len(recorded()) == 1
+    assert recorded() == []
+
+
+def test_what_stays_the_same_is_not_recorded(mug):
+    recorded = Recorded()
+    operations.change_product(sku="MUG", price=Decimal("9.9"), name=mug.name)
+    Product.objects.update(price=Decimal("9.90"))
+    Location.objects.update(name=F("name"))
+    Product.objects.update(version=F("version"))
+    assert recorded() == []
+
+
+def test_locations_are_recorded(mug):
+    keeper = member_of("stock keeper")
+    recorded = Recorded()
+    client_of(keeper).patch("/api/v1/locations/north/", {"active": False, "priority": 7})
+    north = Location.objects.get()
+    north.name, north.priority = "Far north", F("priority") + 1
+    north.save()
+    assert recorded() == [
+        (str(keeper.pk), "change", "inventory.location", "north", {"priority": [0, 7], "active": [True, False]}),
+        (
+            getpass.getuser(),
+            "change",
+            "inventory.location",
+            "north",
+            {"name": ["North", "Far north"], "priority": [7, 8]},
+        ),
+    ]
+
+
+def test_products_of_a_file_or_a_supply_are_recorded_once_each(mug):
+    wanted = [operations.Supply(sku=sku, name=sku, price=Decimal(1), units=1) for sku in ("CUP", "MUG", "TEA")]
+    recorded = Recorded()
+    operations.supply(wanted=wanted, location="north", reason="test")
+    assert [row[1:4] for row in recorded()] == [("add", "inventory.product", sku) for sku in ("CUP", "TEA")]
+
+
+def test_a_product_that_another_transaction_added_is_not_recorded_twice(mug):
+    recorded = Recorded()
+    twin = Product(sku="MUG", name="Twin", price=Decimal(1), version=1)
+    Product.objects.bulk_create([twin, Product(sku="CUP", name="Cup", price=1, version=1)], ignore_conflicts=True)
+    assert [row[3] for row in recorded()] == ["CUP"]
+
+
+def test_products_cannot_be_overwritten_by_bulk_create(mug):
+    twin = Product(sku="MUG", name="Twin", price=Decimal(1), version=1)
+    options = {"update_conflicts": True, "update_fields": ["price"], "unique_fields": ["sku"]}
+    with pytest.raises(ValueError, match=r"Use update\(\)"):
+        Product.objects.bulk_create([twin], **options)
+    assert Product.objects.get().price == Decimal("9.90")
+
+
+def test_rights_are_recorded_by_name_and_passwords_and_addresses_without_values(root):
+    ann = register_user(email="ann@example.org", password=PASSWORD, name="Ann Lee")
+    group = Group.objects.get(name="auditor")
+    recorded = Recorded()
+    client = admin_of(root)
+    form = {"email": "lee@example.org", "name": "Ann Lee", "is_active": "on", "is_staff": "on", "groups": [group.pk]}
+    assert client.post(f"/admin/users/user/{ann.pk}/change/", form).status_code == 302
+    password = {"usable_password": "true", "password1": "another good one", "password2": "another good one"}
+    assert client.post(f"/admin/users/user/{ann.pk}/password/", password).status_code == 302
+    without = {"usable_password": "false", "unset-password": "1"}
+    assert client.post(f"/admin/users/user/{ann.pk}/password/", without).status_code == 302
+    expected = [
+        {"is_staff": [False, True], "email": "changed"},
+        {"groups": [[], ["auditor"]]},
+        {"password": "changed"},
+        {"password": "changed"},
+    ]
+    assert recorded() == [(str(root.pk), "change", "users.user", str(ann.pk), fields) for fields in expected]
+    text = str(recorded())
+    assert not any(secret in text for secret in ("Lee", "lee@", "ann@", "argon2", "another good"))
+
+
+def test_rights_are_recorded_from_either_side_of_a_relation(root):
+    ann, group = new_user(), Group.objects.get(name="auditor")
+    view, change = (Permission.objects.get(codename=f"{verb}_stock") for verb in ("view", "change"))
+    group.permissions.set([view])
+    recorded = Recorded()
+    group.user_set.add(ann, root)
+    group.user_set.add(ann)
+    root.groups.clear()
+    group.user_set.clear()
+    ann.user_permissions.add(view, change)
+    ann.user_permissions.remove(view)
+    group.permissions.add(change)
+    change.group_set.remove(group)
+    group.permissions.clear()
+    assert [row[2:] for row in recorded()] == [
+        *(
+            ("users.user", str(user.pk), {"groups": [[], ["auditor"]]})
+            for user in sorted((ann, root), key=lambda user: user.pk)
+        ),
+        ("users.user", str(root.pk), {"groups": [["auditor"], []]}),
+        ("users.user", str(ann.pk), {"groups": [["auditor"], []]}),
+        (
+            "users.user",
+            str(ann.pk),
+            {"user_permissions": [[], ["inventory.change_stock", "inventory.view_stock"]]},
+        ),
+        (
+            "users.user",
+            str(ann.pk),
+            {
+                "user_permissions": [
+                    ["inventory.change_stock", "inventory.view_stock"],
+                    ["inventory.change_stock"],
+                ]
+            },
+        ),
+        (
+            "auth.group",
+            "auditor",
+            {"permissions": [["inventory.view_stock"], ["inventory.change_stock", "inventory.view_stock"]]},
+        ),
+        (
+            "auth.group",
+            "auditor",
+            {"permissions": [["inventory.change_stock", "inventory.view_stock"], ["inventory.view_stock"]]},
+        ),
+        ("auth.group", "auditor", {"permissions": [["inventory.view_stock"], []]}),
+    ]
+
+
+def test_groups_are_recorded_as_they_come_and_go(root):
+    recorded = Recorded()
+    client = admin_of(root)
+    view = Permission.objects.get(codename="view_stock")
+    assert client.post("/admin/auth/group/add/", {"name": "cooks", "permissions": [view.pk]}).status_code == 302
+    cooks = Group.objects.get(name="cooks")
+    assert client.post(f"/admin/auth/group/{cooks.pk}/delete/", {"post": "yes"}).status_code == 302
+    permissions = ["inventory.view_stock"]
+    assert [row[1:] for row in recorded()] == [
+        ("add", "auth.group", "cooks", {"name": [None, "cooks"]}),
+        ("change", "auth.group", "cooks", {"permissions": [[], permissions]}),
+        ("delete", "auth.group", "cooks", {"name": ["cooks", None], "permissions": [permissions, []]}),
+    ]
+    assert {row[0] for row in recorded()} == {str(root.pk)}
+
+
+def test_commands_record_the_operating_systems_user(monkeypatch):
+    recorded = Recorded()
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    call_command("createsuperuser", interactive=False, email="root@example.org", stdout=StringIO())
+    root = User.objects.get(email="root@example.org")
+    monkeypatch.setattr("getpass.getpass", lambda **_: "another good one")
+    call_command("changepassword", "root@example.org", stdout=StringIO())
+    me, added = getpass.getuser(), {"is_active": [None, True], "is_staff": [None, True], "is_superuser": [None, True]}
+    assert recorded() == [
+        (me, "add", "users.user", str(root.pk), added),
+        (me, "change", "users.user", str(root.pk), {"password": "changed"}),
+    ]
+
+
+def test_a_log_in_with_an_older_hash_is_no_change_of_the_password(settings):
+    settings.PASSWORD_HASHERS = list(reversed(settings.PASSWORD_HASHERS))
+    register_user(email="ann@example.org", password=PASSWORD)
+    settings.PASSWORD_HASHERS = list(reversed(settings.PASSWORD_HASHERS))
+    recorded = Recorded()
+    login = {"email": "ann@example.org", "password": PASSWORD}
+    assert client_of().post("/api/v1/auth/token/", login).status_code == 200
+    assert User.objects.get().password.startswith("argon2")
+    assert recorded() == []
+
+
+def test_customers_who_register_are_not_recorded_but_accounts_that_staff_add_are(root):
+    recorded = Recorded()
+    new = {"email": "ann@example.org", "password": PASSWORD}
+    assert client_of().post("/api/v1/users/", new).status_code == 201
+    register_customers(names={"bob@example.org": "Bob"})
+    assert recorded() == []
+    form = {"email": "eve@example.org", "password1": "another good one", "password2": "another good one"}
+    assert admin_of(root).post("/admin/users/user/add/", form | {"usable_password": "true"}).status_code == 302
+    (row,) = recorded()
+    eve = User.objects.get(email="eve@example.org")
+    assert row[:4] == (str(root.pk), "add", "users.user", str(eve.pk))
+
+
+def test_a_fixture_that_gives_rights_is_recorded(tmp_path):
+    ann = new_user()
+    file = tmp_path / "rights.json"
+    file.write_text(f"""[{{"model": "users.user", "pk": "{ann.pk}", "fields": {{
+        "email": "{ann.email}", "is_superuser": true, "groups": [["auditor"]]}}}}]""")
+    recorded = Recorded()
+    call_command("loaddata", str(file), verbosity=0)
+    assert [row[4] for row in recorded() if row[2] == "users.user"] == [
+        {"is_superuser": [False, True], "password": "changed"},
+        {"groups": [[], ["auditor"]]},
+    ]
+
+
+def test_placing_registering_and_logging_in_take_no_statement_more(mug):
+    CatalogueItem.objects.create(sku="MUG", name="Mug", price=1, currency="EUR", active=True, sequence=1)
+    recorded = Recorded()
+    with CaptureQueriesContext(connection) as queries, transaction.atomic():
+        ann = register_user(email="ann@example.org", password=PASSWORD)
+        place_order(customer_id=ann.pk, lines=[Line(sku="MUG", quantity=1)])
+        ann.save(update_fields=["last_login"])
+    assert not [query["sql"] for query in queries if "audit_change" in query["sql"] or "FOR NO KEY" in query["sql"]]
+    assert not [query["sql"] for query in queries if query["sql"].startswith('SELECT "users_user"."is_active"')]
+    assert recorded() == []
