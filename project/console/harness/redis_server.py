@@ -81,15 +81,3 @@ def start(socket: Path, *, log: Path) -> subprocess.Popen[bytes]:
         process.kill_group(server)
         raise
     return server
-
-
-def make_private_directory(directory: Path) -> None:
-    """Make the directory of the socket for its owner alone.
-
-    Raises:
-        PermissionError: it is there, but others could put a socket of theirs into it.
-    """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = directory.stat()
-    if found.st_uid != os.getuid() or found.st_mode & 0o002:
-        raise PermissionError(f"{directory} must be yours and not be writable by everybody: chmod 700 it, or remove it")
