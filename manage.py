@@ -15,7 +15,9 @@ if __name__ == "__main__":
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
-        sys.stderr.write(f"{error}\n")
+        # Not by project/bus/text.py, which cannot be imported while the settings cannot.
+        text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(error))
+        sys.stderr.write(f"{text}\n")
         sys.exit(2)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]

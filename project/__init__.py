@@ -3,7 +3,7 @@
 import os
 import sys
 
-# Every process imports this package first, whoever starts it. What it writes is for its user alone: databases with
+# Every process imports this package first, however it is started. What it writes is for its user alone: databases with
 # password hashes, mails, sockets, logs, temporary files.
 os.umask(0o077)
 
@@ -17,5 +17,8 @@ if "REMAP_SIGTERM" not in os.environ:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 from project.celery import app as celery_app
+from project.logs import escape_uncaught_exceptions
+
+escape_uncaught_exceptions()
 
 __all__ = ["celery_app"]
