@@ -2,6 +2,7 @@
 
 PY := .venv/bin/python
 RUNTIME := .venv/.installed
+LOCAL := .venv/.installed-local
 DEVELOPMENT := .venv/.installed-dev
 BENCH := .venv/.installed-bench
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --require-hashes
@@ -14,21 +15,23 @@ run: export DEBUG ?= 1
 run: export WELCOME_SKU ?= WELCOME
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-matrix wheel coverage faults mutants bench bench-quick lint format lock docs
+.PHONY: help install run demo test test-matrix wheel coverage faults mutants bench bench-quick lint format lock audit docs
 
 help: ## List all targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
 		printf '%-18s %s\n' "$$target" "$$text"; done
 
-install: $(RUNTIME) ## Install what the system needs to run into .venv
+# Compiled here, because the user of a service can write nothing here, and read nothing that root's commands write.
+install: $(RUNTIME) ## Install what production needs into .venv
+	@$(PY) -m compileall -q project users orders inventory
 
-run: $(RUNTIME) ## Run everything on http://127.0.0.1:8000 (PORT); Ctrl-C stops it
-	@mkdir -p "$${DATA_DIR:-.data}" && echo "WELCOME_SKU=$$WELCOME_SKU" > "$${DATA_DIR:-.data}/env"
+run: $(LOCAL) ## Run everything on http://127.0.0.1:8000 (PORT); Ctrl-C stops it
+	@umask 077 && mkdir -p "$${DATA_DIR:-.data}" && echo "WELCOME_SKU=$$WELCOME_SKU" > "$${DATA_DIR:-.data}/env"
 	@$(PY) manage.py migrate --verbosity 0
 	@$(PY) manage.py demo_data
 	@exec $(PY) manage.py up
 
-demo: $(RUNTIME) ## Run everything for a minute: place orders over HTTP, check the invariants
+demo: $(LOCAL) ## Run everything for a minute: place orders over HTTP, check the invariants
 	@exec $(PY) manage.py demo
 
 test: $(DEVELOPMENT) ## Run all tests on SQLite, then on a PostgreSQL that it starts
@@ -74,17 +77,27 @@ format: $(DEVELOPMENT) ## Format the code, and fix what ruff can fix
 
 lock: $(DEVELOPMENT) ## Compile pyproject.toml into requirements*.txt, with hashes
 	$(LOCK) pyproject.toml -o requirements.txt
-	$(LOCK) --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+	$(LOCK) --group local pyproject.toml -c requirements.txt -o requirements-local.txt
+	$(LOCK) --group dev pyproject.toml -c requirements-local.txt -o requirements-dev.txt
 	cp requirements-dev.txt requirements-django61.txt
 	$(subst 3.11,3.12,$(LOCK)) --group dev pyproject.toml --override requirements-django61.in \
 		-o requirements-django61.txt
 	$(LOCK) --group bench pyproject.toml -c requirements-dev.txt -o requirements-bench.txt
 
+# What it needs is as old as its own release, so that nobody can publish into it.
+AUDIT := .venv/bin/uv tool run --quiet --from pip-audit==2.10.1 --exclude-newer 2026-11-01 pip-audit
+
+audit: $(DEVELOPMENT) ## Look up known vulnerabilities of all that is installed; needs https://pypi.org
+	@$(AUDIT) --strict --disable-pip --require-hashes --progress-spinner off -r requirements-dev.txt || { \
+		echo 'make audit failed, and the lines above say why. A package is vulnerable: raise it in pyproject.toml, then' \
+			'make lock. It could not be audited, or there is no connection: nothing was checked; run make audit where' \
+			'https://pypi.org answers.' >&2; exit 1; }
+
 docs: $(RUNTIME) ## Make docs/settings.md, docs/events.md, docs/states.md and docs/schemas/ from the code
 	@$(PY) -m project.console.reference
 	@$(PY) manage.py bus schemas
 
-# The bundled Redis has builds for 3.11 to 3.13, so these are preferred to anything newer.
+# The tests run on 3.11 to 3.13, so these are preferred to anything newer.
 $(PY):
 	@for python in python3 python3.13 python3.12 python3.11; do \
 		if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
@@ -103,7 +116,12 @@ $(RUNTIME): requirements.txt | $(PY)
 	@$(PIP) -r requirements.txt
 	@touch $@
 
-$(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
+$(LOCAL): requirements-local.txt $(RUNTIME)
+	@echo 'installing requirements-local.txt'
+	@$(PIP) -r requirements-local.txt
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.txt $(LOCAL)
 	@echo 'installing requirements-dev.txt'
 	@$(PIP) -r requirements-dev.txt
 	@touch $@

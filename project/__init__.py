@@ -3,6 +3,10 @@
 import os
 import sys
 
+# Every process imports this package first, however it is started. What it writes is for its user alone: databases with
+# password hashes, mails, sockets, logs, temporary files.
+os.umask(0o077)
+
 # With REMAP_SIGTERM, SIGTERM starts the soft shutdown that project/celery.py bounds. Without it, SIGTERM under a
 # backlog stalled a worker for 30 s in half the runs. Billiard reads the variable once, on import, which has happened by
 # now in a worker that was started manually. So such a worker executes itself again, as the same process with the same
@@ -13,5 +17,8 @@ if "REMAP_SIGTERM" not in os.environ:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 from project.celery import app as celery_app
+from project.logs import escape_uncaught_exceptions
+
+escape_uncaught_exceptions()
 
 __all__ = ["celery_app"]

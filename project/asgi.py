@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 from project.checks import exit_if_unsafe
+from project.logs import escape_handlers
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 exit_if_unsafe()
@@ -13,3 +14,5 @@ exit_if_unsafe()
 # hundred requests PostgreSQL runs out of connections. See "Persistent connections" in Django's documentation.
 settings.DATABASES["default"]["CONN_MAX_AGE"] = 0
 application = get_asgi_application()
+# gunicorn makes the handlers of its loggers itself, and writes paths and methods to them as they come.
+escape_handlers("gunicorn.error", "gunicorn.access")

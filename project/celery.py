@@ -7,11 +7,12 @@ one does no harm, so each setting below prefers speed and robustness to the safe
 import os
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import after_setup_logger, after_setup_task_logger, worker_init
 
 from project.bus import configure
 from project.bus.configuration import bus_queue
 from project.checks import exit_if_unsafe
+from project.logs import escape_handlers
 from project.settings import BROKER_URL
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
@@ -71,6 +72,13 @@ if BROKER_URL.startswith(("redis", "rediss")):
 # Keeps the database connection between tasks; Celery closes it after each one. The setting is undocumented. Its risk is
 # a connection that was lost or that a time limit broke: project/bus/worker/sessions.py closes those.
 app.conf["CELERY_DB_REUSE_MAX"] = 1_000_000_000
+
+
+@after_setup_logger.connect
+@after_setup_task_logger.connect
+def escape_logs(**_: object) -> None:
+    """Escape what a worker logs also where Celery, and not Django's LOGGING, made the handler."""
+    escape_handlers("", "celery.task", "multiprocessing")
 
 
 @worker_init.connect

@@ -156,16 +156,19 @@ LOGIN_REDIRECT_URL = "admin:index"
 # ISO dates with seconds, which are easy to compare.
 FORMAT_MODULE_PATH = "project.formats"
 
+# The lowest level that is logged to stderr: DEBUG, INFO, WARNING or ERROR.
+LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
+if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+    raise ImproperlyConfigured("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {"line": {"()": "project.logs.EscapingFormatter"}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
         "refusals": {"class": "project.refusals.RefusalHandler"},
     },
-    # The lowest level that is logged to stderr: DEBUG, INFO, WARNING or ERROR.
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     # The web server logs requests.
     "loggers": {
         "httpx": {"level": "WARNING"},

@@ -5,7 +5,10 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from project.checks import exit_if_unsafe
+from project.logs import escape_handlers
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 exit_if_unsafe()
 application = get_wsgi_application()
+# gunicorn makes the handlers of its loggers itself, and writes paths and methods to them as they come.
+escape_handlers("gunicorn.error", "gunicorn.access")

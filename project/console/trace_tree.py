@@ -11,6 +11,7 @@ from rich.tree import Tree
 from inventory.models import Movement
 from orders.models import OrderChange
 from project.bus.operator.trace import EventTrace, HandlerTrace
+from project.bus.text import escaped
 
 STYLES = {"done": "green", "discarded": "yellow", "dead": "bold red", "retrying": "yellow", "waiting": "yellow"}
 #: Characters of a reason or an error; longer texts are cut.
@@ -84,14 +85,14 @@ def transitions_by_event(events: Sequence[EventTrace]) -> Mapping[UUID, list[Ord
 
 def event_text(event: EventTrace, *, when: str) -> Text:
     """Describe an event: its type, its subject, its time and its id."""
-    text = Text.assemble((event.type, "bold"), f" of {printable(event.subject)}  ", (when, "dim"))
+    text = Text.assemble((printable(event.type), "bold"), f" of {printable(event.subject)}  ", (when, "dim"))
     return text.append(f"  event {event.id}", style="dim")
 
 
 def handling_text(handling: HandlerTrace, start: datetime) -> Text:
     """Describe the delivery of an event to one handler, and its failed attempts."""
     attempts = f", {handling.attempts} attempt{'' if handling.attempts == 1 else 's'}"
-    text = Text.assemble(f"{handling.handler} ", (handling.state, STYLES.get(handling.state, "")), attempts)
+    text = Text.assemble(f"{printable(handling.handler)} ", (handling.state, STYLES.get(handling.state, "")), attempts)
     if handling.settled_at:
         text.append(f"  {since(handling.settled_at, start)}", style="dim")
     if handling.due_at:
@@ -122,7 +123,7 @@ def movement_text(movement: Movement, start: datetime) -> Text:
         for name, delta in (("on hand", movement.on_hand_delta), ("reserved", movement.reserved_delta))
         if delta
     )
-    place = f"{movement.stock.product.sku} at {movement.stock.location.code}"
+    place = printable(f"{movement.stock.product.sku} at {movement.stock.location.code}")
     then = f"{movement.on_hand_after} on hand, {movement.reserved_after} reserved"
     words = f"ledger {movement.pk}, {movement.kind}: {place}, {moved} (then {then})"
     return Text.assemble(words, (f"  {since(movement.at, start)}", "dim"))
@@ -143,7 +144,7 @@ def since(time: datetime, start: datetime) -> str:
 
 def printable(text: str) -> str:
     """Put a text into one line, without control characters: customers write reasons."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in text[:MAX_TEXT_LENGTH])
+    shown = escaped(text[:MAX_TEXT_LENGTH])
     return f"{shown}..." if len(text) > MAX_TEXT_LENGTH else shown
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.console.leftovers import ProcessMarker
+from tests.hostile_text import unsafe_letters
 from tests.system import ROOT, eventually
 
 SUPERVISE = """
@@ -228,3 +229,15 @@ def test_the_supervisor_stops_although_nobody_reads_its_output(supervise, marker
     assert supervised.exit_code() == 0
     os.close(reading)
     assert not marker.leftovers()
+
+
+def test_what_a_program_prints_reaches_the_terminal_escaped(supervise):
+    hostile = r"\033[2J\033]0;owned\007 \r \302\2331m \342\200\256 \342\200\250 \377 \013 \302\205 end\n"
+    supervised = supervise(one=f"printf '{hostile}'; {RUNS}")
+    supervised.prints("end")
+    printed = supervised.output.read_bytes().decode(errors="surrogateescape")
+    assert unsafe_letters(printed) == ""
+    (line,) = [line for line in printed.splitlines() if line.endswith("end")]
+    assert r"| \x1b[2J\x1b]0;owned\x07 \r \x9b1m \u202e \u2028 \xff \x0b \x85 end" in line
+    supervised.process.terminate()
+    assert supervised.exit_code() == 0

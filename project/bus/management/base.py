@@ -5,14 +5,20 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import IO, Any, ClassVar, cast
+from typing import Any, ClassVar
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    DjangoHelpFormatter,
+    OutputWrapper,
+)
 from django.db import OperationalError, ProgrammingError
-from rich.console import Console
 from rich.table import Table
 
 from ..operator.audit import operating_system_user
+from .output import EscapedConsole, EscapedOutput
 
 #: The exit code of a command that could not begin; argparse exits with the same on wrong arguments.
 COULD_NOT_BEGIN = 2
@@ -27,7 +33,26 @@ class VerbatimHelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
 
 
 class Command(BaseCommand):
-    """A command with examples in its help, which fails in one line; --traceback shows all lines."""
+    """A command with examples in its help, which fails in one line; --traceback shows all lines.
+
+    What it prints is escaped: Django assigns its outputs here, and when `call_command` names others.
+    """
+
+    @property
+    def stdout(self) -> OutputWrapper:
+        return self._stdout
+
+    @stdout.setter
+    def stdout(self, output: OutputWrapper) -> None:
+        self._stdout = EscapedOutput(output)
+
+    @property
+    def stderr(self) -> OutputWrapper:
+        return self._stderr
+
+    @stderr.setter
+    def stderr(self, output: OutputWrapper) -> None:
+        self._stderr = EscapedOutput(output)
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         return super().create_parser(prog_name, subcommand, formatter_class=VerbatimHelpFormatter, **kwargs)
@@ -50,7 +75,7 @@ class Command(BaseCommand):
         for column in table.columns:
             column.overflow = "fold"
         width = None if self.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
-        Console(file=cast("IO[str]", self.stdout), width=width, highlight=False, markup=False).print(table)
+        EscapedConsole(self.stdout, width=width).print(table)
 
 
 class Subcommand(Command):

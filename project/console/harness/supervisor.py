@@ -22,6 +22,7 @@ from types import FrameType
 from honcho.colour import get_colours
 from honcho.printer import Message, Printer
 
+from project.bus.text import escaped
 from project.console.harness.process import describe_end, kill_group, start, stopping_signals
 
 #: After SIGTERM, for most programs and then for those that stop last; together less than 10.
@@ -203,9 +204,11 @@ class Supervisor:
             child.restart_delay_s = min(child.restart_delay_s * 2, MAX_RESTART_DELAY_S)
 
     def _say(self, text: str) -> None:
-        self._write(text.encode(), name="up", colour=None)
+        for line in text.split("\n"):
+            self._write(line.encode(), name="up", colour=None)
 
-    def _write(self, text: bytes, *, name: str, colour: str | None) -> None:
+    def _write(self, line: bytes, *, name: str, colour: str | None) -> None:
+        text = escaped(line.decode(errors="backslashreplace"), keep="\t")
         # The reader of our output may have stopped reading, and we must be able to stop all the same.
         while not select.select([], [self.printer.output], [], 0.1 if self.asked_to_stop_at is None else 0)[1]:
             if self.asked_to_stop_at is not None:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from ...operator import dead_letters, selectors
 from ...operator.dead_letters import DeadLetterQuery
+from ...text import escaped, indented
 from .. import base
 
 #: Characters of a signature that are shown. They suffice for --signature.
@@ -118,8 +119,8 @@ exit codes:
         if delivery is None:
             raise CommandError(f"{delivery_id} is not a {_noun(query, 1)}. {_where_to_look(query)}")
         event = delivery.event
-        self.stdout.write(f"{delivery.handler}: {event.type} version {event.version} of {event.subject}")
-        self.stdout.write(f"event {event.pk}, published {event.time:%Y-%m-%d %H:%M:%S} UTC: {event.data}")
+        self.stdout.write(escaped(f"{delivery.handler}: {event.type} version {event.version} of {event.subject}"))
+        self.stdout.write(escaped(f"event {event.pk}, published {event.time:%Y-%m-%d %H:%M:%S} UTC: {event.data}"))
         if query.waiting:
             self.stdout.write(f"waits for a release that knows {delivery.waits_for}")
         else:
@@ -128,8 +129,9 @@ exit codes:
             )
             self.stdout.write(f"signature {delivery.signature[:SIGNATURE_LENGTH]}")
         for failure in selectors.failures(delivery.pk):
-            self.stdout.write(f"\nattempt {failure.attempt}, {failure.failed_at:%Y-%m-%d %H:%M:%S}, {failure.worker}")
-            self.stdout.write(failure.traceback)
+            failed = f"attempt {failure.attempt}, {failure.failed_at:%Y-%m-%d %H:%M:%S}, {failure.worker}"
+            self.stdout.write(f"\n{escaped(failed)}")
+            self.stdout.write(indented(failure.traceback))
 
     def _change(self, verb: str, query: DeadLetterQuery, *, yes: bool, actor: str) -> None:
         number = dead_letters.matching(query).count()

@@ -1,6 +1,7 @@
 """manage.py bus status"""
 
 from argparse import ArgumentParser
+from json import dumps as json_text
 from typing import Any
 
 import msgspec
@@ -44,7 +45,9 @@ exit codes:
     def handle(self, *, json: bool, **_: Any) -> None:
         status = bus_status()
         if json:
-            self.stdout.write(msgspec.json.format(msgspec.json.encode(status)).decode())
+            # In printable ASCII, because JSON has other escapes than the output of a command.
+            text = json_text(msgspec.to_builtins(status), indent=2).replace("\x7f", r"\u007f")
+            self.stdout.write(text)
             return
         table = Table("what", "count", title="event bus")
         for what, value in _rows(status):

@@ -7,8 +7,8 @@ from uuid import UUID
 from django.core.management.base import CommandError
 
 from project.bus.management import base
+from project.bus.management.output import EscapedConsole
 from project.bus.operator.trace import trace_events
-from project.console.output import rich_console
 from project.console.trace_tree import trees
 
 #: Columns, wider than any line, so that no line is cut: ids are there to be copied.
@@ -67,6 +67,6 @@ exit codes:
                 f"No event, and no order or other subject of an event, has the id {id}. "
                 "GET /api/v1/orders/ lists orders, the admin lists events."
             )
-        console = rich_console(self.stdout, highlight=False, width=WIDTH)
+        console = EscapedConsole(self.stdout, width=WIDTH)
         for tree in trees(told):
             console.print(tree)

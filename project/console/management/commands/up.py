@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import environ
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import OperationalError, connection
@@ -17,6 +18,7 @@ from project.celery import EXTERNAL, SERVICES
 from project.checks import production_errors
 from project.console.demo_admin import DEMO_ADMIN_EMAIL, DEMO_ADMIN_PASSWORD, demo_admin_can_log_in
 from project.console.harness import programs, redis_server
+from project.console.harness.private_files import claim_directory, claim_files
 from project.console.harness.process import LOOPBACK, listens
 from project.console.harness.supervisor import Program, Supervisor
 
@@ -36,7 +38,8 @@ examples:
 
 exit codes:
   0  stopped by a signal
-  1  it cannot start: the port is taken, the database does not answer or lacks migrations, or settings are unsafe
+  1  it cannot start: the port is taken, the database does not answer or lacks migrations, settings are unsafe, or
+     the data belongs to another user
   2  wrong arguments"""
 
     # Checks may query the database, so they run after it has answered.
@@ -46,6 +49,8 @@ exit codes:
         """Check what would fail later with a worse message, then run until a signal comes."""
         check_settings()
         check_port(settings.PORT)
+        for path in claim_data():
+            self.stdout.write(f"{path} was open to other users of this machine; now it is open to its owner alone")
         check_database()
         self.check()
         everything = [*redis_programs(), *project_programs()]
@@ -74,6 +79,28 @@ def check_port(port: int) -> None:
             raise CommandError(f"Port {port} is taken: stop what uses it, or set PORT to another.") from error
 
 
+def claim_data() -> list[Path]:
+    """Close directories and files that other users can read, such as those of an older release, and return these.
+
+    Raises:
+        CommandError: another user owns one, or could have put something into it.
+    """
+    directories: list[Path] = [settings.DATA_DIR]
+    files: list[Path] = [settings.DATA_DIR / "env"]
+    if settings.BROKER_URL == settings.BUNDLED_BROKER_URL:
+        directories.append(settings.BUNDLED_REDIS_SOCKET.parent)
+    if settings.EMAIL_URL.startswith("filemail:"):
+        mails = Path(environ.Env.email_url_config(settings.EMAIL_URL)["EMAIL_FILE_PATH"])
+        directories.append(mails)
+        files += mails.glob("*")
+    if connection.vendor == "sqlite":
+        files += [Path(f"{connection.settings_dict['NAME']}{suffix}") for suffix in ("", "-wal", "-shm", "-journal")]
+    try:
+        return [*(path for directory in directories for path in claim_directory(directory)), *claim_files(files)]
+    except OSError as error:
+        raise CommandError(f"The data is not safe from other users: {error}.") from error
+
+
 def check_database() -> None:
     """Refuse a database that does not answer or lacks migrations."""
     try:
@@ -94,10 +121,6 @@ def redis_programs() -> list[Program]:
         command = redis_server.command(place)
     except redis_server.NoRedisServer as error:
         raise CommandError(str(error)) from error
-    try:
-        redis_server.make_private_directory(place.parent)
-    except OSError as error:
-        raise CommandError(f"The Redis socket cannot be created: {error}") from error
     if redis_server.answers(place):
         raise CommandError(
             f"Another `manage.py up` runs on {settings.DATA_DIR}: stop it, or set DATA_DIR to another directory."

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from project.bus.management import base
+from project.bus.management.output import stream_of
 from project.console.harness import process, programs
 from project.demo.content import SCARCE_SKU
 from project.demo.progress import show_progress
@@ -62,7 +63,8 @@ exit codes:
                 with show_progress(self.stdout) as progress:
                     outcome = shop(client, progress=progress)
                 status = wait_until_handled(environment)
-                self.stdout.write(run_command("trace", outcome.cancelled_id, environment=environment).stdout)
+                # As that command escaped it and, if it was told to, coloured it.
+                stream_of(self.stdout).write(run_command("trace", outcome.cancelled_id, environment=environment).stdout)
                 broken = broken_invariants(outcome, status=status, environment=environment)
         except KeyboardInterrupt:
             shutil.rmtree(directory)

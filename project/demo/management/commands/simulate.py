@@ -13,8 +13,9 @@ from rich.table import Table
 
 from orders.models import Status
 from project.bus.management import base
+from project.bus.management.output import EscapedConsole
+from project.bus.text import escaped
 from project.console.harness.process import stopping_signals
-from project.console.output import rich_console
 from project.demo import simulation, simulation_plan, simulation_setup
 from project.demo.progress import show_progress
 from project.demo.simulation import Tally
@@ -192,9 +193,9 @@ exit codes:
         for name, figure in figures.items():
             whole = f"{figure:,}" if isinstance(figure, int) else f"{figure:,.1f}" if figure is not None else "-"
             table.add_row(name, whole)
-        console = rich_console(self.stdout, highlight=False)
+        console = EscapedConsole(self.stdout)
         console.print(table)
         for reason, number in tally.failures.most_common():
-            console.print(f"not accepted: {number} x {reason}", markup=False, soft_wrap=True)
+            console.print(f"not accepted: {number} x {escaped(reason)}", soft_wrap=True)
         if differ := simulation_setup.prices_that_differ(plan.prices):
             console.print(f"products with another price here, which was charged: {differ}")
