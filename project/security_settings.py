@@ -1,9 +1,9 @@
-"""Secrets, hosts, passwords, tokens, limits and headers. project/settings.py imports these settings."""
+"""Secrets, hosts, passwords, tokens and limits. project/settings.py imports these settings."""
 
 from datetime import timedelta
 from typing import Any
 
-from project.environment import DEBUG, env
+from project.environment import env
 
 DEFAULT_SECRET_KEY = "only-for-one-machine-and-for-tests-never-for-production"  # noqa: S105 - not a secret
 # Signs sessions and tokens: 50 random characters, the same for every process. The default is public, so without DEBUG
@@ -44,9 +44,3 @@ SIMPLE_JWT = {
     # Changing the password revokes its tokens.
     "CHECK_REVOKE_TOKEN": True,
 }
-
-if not DEBUG:
-    SECURE_CONTENT_TYPE_NOSNIFF = True
-    SECURE_REFERRER_POLICY = "same-origin"
-    # Whether cookies are sent over HTTPS only; ignored with DEBUG. Turn it off only where HTTPS is not available.
-    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=True)

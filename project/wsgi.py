@@ -4,8 +4,10 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from project.api.timeouts import limit_web_sessions
 from project.checks import exit_if_unsafe
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 exit_if_unsafe()
+limit_web_sessions()
 application = get_wsgi_application()

@@ -14,6 +14,7 @@ from drf_standardized_errors.types import ExceptionHandlerContext
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from project.api.timeouts import RETRY_AFTER_S, is_timeout
 from project.errors import Conflict, FieldError, InvalidInput
 
 PREFIX = "/api/"
@@ -31,6 +32,7 @@ REMEDIES = {
     HTTPStatus.NOT_ACCEPTABLE: "Accept application/json.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send JSON, with the header 'Content-Type: application/json'.",
     HTTPStatus.TOO_MANY_REQUESTS: "The header Retry-After has the number of seconds.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The header Retry-After has the number of seconds.",
 }
 
 
@@ -59,6 +61,16 @@ class ConflictProblem(exceptions.APIException):
     status_code = HTTPStatus.CONFLICT
 
 
+class TimeoutProblem(exceptions.APIException):
+    """A time-out of the database, as an exception of the REST framework."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_detail = "The database took too long, and nothing was changed. Try again"
+    default_code = "timeout"
+    #: The header Retry-After.
+    wait = RETRY_AFTER_S
+
+
 class ProblemFormatter(ExceptionFormatter):
     """Turns an exception of the REST framework into a problem document."""
 
@@ -82,7 +94,7 @@ class ProblemFormatter(ExceptionFormatter):
     def code_and_detail(self) -> tuple[str, str]:
         """Return the code, for programs, and the description with its remedy, for people."""
         exc = self.exc
-        if exc.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if exc.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
             return "server_error", SERVER_ERROR
         if isinstance(exc, exceptions.NotFound):
             return "not_found", NOT_FOUND
@@ -113,6 +125,8 @@ class ProblemHandler(ExceptionHandler):
             return exceptions.ValidationError(fields)
         if isinstance(exc, Conflict):
             return ConflictProblem(str(exc), code=exc.code)
+        if is_timeout(exc):
+            return TimeoutProblem()
         return super().convert_known_exceptions(exc)
 
     def should_not_handle(self, exc: Exception) -> bool:
@@ -153,16 +167,21 @@ def problem_documents(
         ):
             return response
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return problem_response(
+            document = problem_response(
                 request, status=HTTPStatus.INTERNAL_SERVER_ERROR, code="server_error", detail=SERVER_ERROR
             )
-        status = HTTPStatus(response.status_code)
-        remedy = REMEDIES.get(status, "Check its address and its headers.")
-        return problem_response(
-            request,
-            status=status,
-            code=status.name.lower(),
-            detail=f"The request was refused: {status.phrase}. {remedy}",
-        )
+        else:
+            status = HTTPStatus(response.status_code)
+            remedy = REMEDIES.get(status, "Check its address and its headers.")
+            document = problem_response(
+                request,
+                status=status,
+                code=status.name.lower(),
+                detail=f"The request was refused: {status.phrase}. {remedy}",
+            )
+        for name, value in response.headers.items():  # such as Strict-Transport-Security
+            if name != "Content-Length":
+                document.headers.setdefault(name, value)
+        return document
 
     return middleware

@@ -24,6 +24,7 @@ KINDS = {"str": "text", "bool": "on or off", "int": "whole number", "list": "lis
 SETTINGS_MODULES = (
     "project/environment.py",
     "project/security_settings.py",
+    "project/header_settings.py",
     "project/settings.py",
     "project/mail_settings.py",
 )

@@ -2,6 +2,8 @@
 
 import sys
 
+#: The class of the web server's worker processes.
+WEB_WORKER = "project.console.harness.web_worker.WholeRequestWorker"
 #: As a person types it; `relay()` adds the interpreter.
 RELAY = ("manage.py", "bus", "relay")
 
@@ -47,5 +49,6 @@ def web(application: str, *, address: str, threads: int = 4) -> list[str]:
         # Preloaded: it listens only after the application is imported, so a port that answers means that it works.
         *(sys.executable, "-m", "gunicorn", application, "--preload", "--no-control-socket"),
         *("--bind", address, "--workers", "2", "--threads", str(threads), "--graceful-timeout", "4"),
+        *(("--worker-class", WEB_WORKER) if application.startswith("project.") else ()),
         *("--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)s ms"),
     ]
