@@ -1,4 +1,4 @@
-"""Secrets, hosts, passwords, tokens, limits and headers. project/settings.py imports these settings."""
+"""Secrets, hosts, passwords, tokens and limits. project/settings.py imports these settings."""
 
 import hmac
 from datetime import timedelta
@@ -72,9 +72,3 @@ SIMPLE_JWT = {
     # Changing the password revokes its tokens.
     "CHECK_REVOKE_TOKEN": True,
 }
-
-if not DEBUG:
-    SECURE_CONTENT_TYPE_NOSNIFF = True
-    SECURE_REFERRER_POLICY = "same-origin"
-    # Whether cookies are sent over HTTPS only; ignored with DEBUG. Turn it off only where HTTPS is not available.
-    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=True)

@@ -15,6 +15,7 @@ from project.admin_settings import *
 from project.api_settings import *
 from project.cache_settings import *
 from project.environment import BASE_DIR, DATA_DIR, DEBUG, env  # noqa: F401
+from project.header_settings import *
 from project.limit_settings import *
 from project.mail_settings import *
 from project.security_settings import *
@@ -81,14 +82,21 @@ else:
         "keepalives_count": 4,
     }
 
+# For how many seconds a web request may wait for one statement of PostgreSQL, locks included. After that it is answered
+# 503. Workers and commands have limits of their own.
+WEB_STATEMENT_TIMEOUT: int = env.int("WEB_STATEMENT_TIMEOUT", default=10)
+if WEB_STATEMENT_TIMEOUT < 1:
+    raise ImproperlyConfigured("WEB_STATEMENT_TIMEOUT must be 1 or more. Correct it, or remove it.")
+
 # The SKU of the product in a new user's welcome order; if it is empty, there is no welcome order. Add the product
 # first: until it exists, each new user's delivery fails, and is a dead letter after eight attempts. `make run` sets
 # WELCOME.
 WELCOME_SKU: str = env.str("WELCOME_SKU", default="")
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    # The basic one has no site of its own; project.apps.AdminConfig has ours.
+    "unfold.apps.BasicAppConfig",
+    "project.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -108,10 +116,13 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "project.api.headers.add_headers",
     "project.api.problems.problem_documents",
     "project.api.request_limits.limit_requests",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "project.api.nul_bytes.refuse_nul_bytes",
     "project.api.body_limit.limit_body",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

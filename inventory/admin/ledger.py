@@ -42,6 +42,7 @@ class MovementAdmin(ReadOnlyAdmin):
     list_display = ("id", "kind_label", "stock", "on_hand", "reserved", "order", "cause_brief", "at")
     list_select_related = ("stock__product", "stock__location")
     list_filter = (KindFilter,)
+    link_lookups = ("stock__id__exact",)
     search_fields = ("order_id", "event_id")
     search_help_text = "Id of an order or of an event"
     ordering = ("-id",)

@@ -62,6 +62,7 @@ class ReservationAdmin(ReadOnlyAdmin):
 
     list_display = ("id", "state_label", "quantity", "stock", "order")
     list_select_related = ("stock__product", "stock__location")
+    link_lookups = ("stock__id__exact", "state__exact")
     search_fields = ("allocation_id",)
     search_help_text = "Id of an order"
     ordering = ("-id",)

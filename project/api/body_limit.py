@@ -7,15 +7,17 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from project.api.problems import PREFIX, problem_response
+from project.api.problems import problem_response
 
 
 def limit_body(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Refuse an API body that is too large before it is read; Django limits only forms."""
+    """Refuse a body that is too large, or may be, before it is read.
+
+    Django limits only the fields of forms. Nothing else reads from a client that may be slow:
+    project/console/harness/web_worker.py has read all that is accepted here.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        if not request.path_info.startswith(PREFIX):
-            return get_response(request)
         if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
             detail = "The length of the body must be known in advance. Send a Content-Length header."
             return problem_response(request, status=HTTPStatus.LENGTH_REQUIRED, code="length_required", detail=detail)

@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 
 from project.api.problems import later_status
+from project.api.timeouts import as_busy
 from project.errors import TryLater
 
 
 class TryLaterPages:
-    """Middleware: a TryLater that a page does not show itself is 429 or 503, with Retry-After."""
+    """Middleware: a TryLater that a page does not show itself, or a busy database, is 429 or 503, with Retry-After."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -19,11 +21,9 @@ class TryLaterPages:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not isinstance(error, TryLater):
+        later = error if isinstance(error, TryLater) else as_busy(error)
+        if later is None:
             return None
-        return HttpResponse(
-            f"{error} Nothing was changed: go back, and try again in {error.wait} seconds.\n",
-            status=later_status(error),
-            content_type="text/plain; charset=utf-8",
-            headers={"Retry-After": str(error.wait)},
-        )
+        answer = render(request, "try_later.html", {"error": later}, status=later_status(later))
+        answer["Retry-After"] = str(later.wait)
+        return answer

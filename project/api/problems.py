@@ -17,6 +17,7 @@ from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
+from project.api.timeouts import as_busy
 from project.errors import Conflict, FieldError, InvalidInput, LimitReached, TryLater
 
 PREFIX = "/api/"
@@ -147,8 +148,8 @@ class ProblemHandler(ExceptionHandler):
             return exceptions.ValidationError(fields)
         if isinstance(exc, Conflict):
             return ConflictProblem(str(exc), code=exc.code)
-        if isinstance(exc, TryLater):
-            return TryLaterProblem(exc)
+        if later := exc if isinstance(exc, TryLater) else as_busy(exc):
+            return TryLaterProblem(later)
         if isinstance(exc, RequestDataTooBig):
             return TooLargeProblem()
         # The last one: the client closed the connection in mid-body.
@@ -202,16 +203,21 @@ def problem_documents(
         ):
             return response
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return problem_response(
+            document = problem_response(
                 request, status=HTTPStatus.INTERNAL_SERVER_ERROR, code="server_error", detail=SERVER_ERROR
             )
-        status = HTTPStatus(response.status_code)
-        remedy = REMEDIES.get(status, "Check its address and its headers.")
-        return problem_response(
-            request,
-            status=status,
-            code=status.name.lower(),
-            detail=f"The request was refused: {status.phrase}. {remedy}",
-        )
+        else:
+            status = HTTPStatus(response.status_code)
+            remedy = REMEDIES.get(status, "Check its address and its headers.")
+            document = problem_response(
+                request,
+                status=status,
+                code=status.name.lower(),
+                detail=f"The request was refused: {status.phrase}. {remedy}",
+            )
+        for name, value in response.headers.items():  # such as Strict-Transport-Security
+            if name != "Content-Length":
+                document.headers.setdefault(name, value)
+        return document
 
     return middleware

@@ -32,6 +32,7 @@ SETTINGS_MODULES = (
     "project/security_settings.py",
     "project/cache_settings.py",
     "project/limit_settings.py",
+    "project/header_settings.py",
     "project/settings.py",
     "project/mail_settings.py",
 )

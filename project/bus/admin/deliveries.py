@@ -30,6 +30,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("handler", "labelled_state", event_link, "about", "attempts", "due")
     list_filter = (StateFilter, HandlerFilter)
     list_disable_select_all = False
+    # One statement retries them all. `manage.py bus dead-letters` retries any number.
+    max_action_rows = 1000
     search_fields = ("event_id", "id")
     search_help_text = "Id of an event, or number of a delivery"
     ordering = ("-id",)

@@ -19,11 +19,13 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from ..backends import backend_of
-from .theme import ModelAdmin
+from .bounds import NUL, BoundedAdmin
 
 #: How many rows are counted at most: of a whole table, and of a search or a filter.
 COUNTED = 100_000
 COUNTED_FILTERED = 10_000
+#: Characters of a search.
+LONGEST_TERM = 320
 
 NOTHING = "-"
 
@@ -63,11 +65,11 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
         return page
 
 
-class LargeTableAdmin(ModelAdmin):
+class LargeTableAdmin(BoundedAdmin):
     """A table that may grow to millions of rows. Each filter, search and order of its list has an index."""
 
     paginator = BoundedPaginator
-    list_per_page = 50
+    list_per_page = list_max_show_all = 50
     list_disable_select_all = True
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -89,6 +91,13 @@ class LargeTableAdmin(ModelAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
+        if len(term) > LONGEST_TERM or NUL in term:
+            self.message_user(
+                request,
+                f"Search for at most {LONGEST_TERM} characters, all of them printable.",
+                messages.WARNING,
+            )
+            return queryset.none(), False
         wanted = Q()
         for name in self.search_fields:
             try:

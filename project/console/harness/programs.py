@@ -2,6 +2,8 @@
 
 import sys
 
+#: The class of the web server's worker processes.
+WEB_WORKER = "project.console.harness.web_worker.WholeRequestWorker"
 #: As a person types it; `relay()` adds the interpreter.
 RELAY = ("manage.py", "bus", "relay")
 
@@ -51,5 +53,6 @@ def web(application: str, *, address: str, threads: int = 4) -> list[str]:
         *("--limit-request-line", "8190"),
         # No client sets where the application is: a header SCRIPT_NAME would be a 500.
         *("--forwarder-headers", ""),
+        *(("--worker-class", WEB_WORKER) if application.startswith("project.") else ()),
         *("--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)s ms"),
     ]
