@@ -40,7 +40,7 @@ def test_addresses_are_confirmed_except_with_debug(environment, printed, tmp_pat
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("SITE_URL", "shop.example.org"),
+        ("SITE_URL", "orders.example.net"),
         ("SITE_URL", "ftp://shop.example.org"),
         ("SITE_URL", "https://shop.example.org/path"),
         ("SITE_URL", "https://ann@shop.example.org"),
