@@ -44,7 +44,7 @@ def sign_up(*, email: str, password: str, name: str = "") -> User:
     """Register a person whom nobody knows, and do not tell whether the address has an account already.
 
     If it has one, nothing is changed, RegistrationRepeated is published, and the account that is returned is not saved.
-    The work is the same: whoever measures it learns nothing either.
+    The work is the same, so that its time tells nothing either.
 
     Raises:
         InvalidUser: a field is wrong, or the password is too weak.

@@ -50,3 +50,8 @@ def assert_problem(response: Any, status: int, *fields: str) -> dict[str, Any]:
     assert all(error["code"] and error["detail"] for error in problem.get("errors", []))
     assert "Traceback" not in str(problem)
     return problem
+
+
+def as_id(value: object) -> str:
+    """The value as the id of a test, without spaces: tests/mutants.py reads ids from pytest's report."""
+    return ascii(value).replace(" ", "_")

@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
-from tests.api.clients import assert_problem, client_of, new_user
+from tests.api.clients import as_id, assert_problem, client_of, new_user
 from users import operations
 from users.addresses import is_safe_name, parse_address
 from users.models import User
@@ -92,7 +92,7 @@ GOOD_NAMES = [
 ]
 
 
-@pytest.mark.parametrize("address", BAD_ADDRESSES)
+@pytest.mark.parametrize("address", BAD_ADDRESSES, ids=as_id)
 def test_unusable_address_gets_no_account(address):
     answer = client_of().post("/api/v1/users/", {"email": address, "password": PASSWORD})
     problem = assert_problem(answer, 400, "email")
@@ -127,7 +127,7 @@ def test_mailbox_has_no_tag_and_its_domain_is_in_ascii():
         parse_address("ann")
 
 
-@pytest.mark.parametrize("name", BAD_NAMES)
+@pytest.mark.parametrize("name", BAD_NAMES, ids=as_id)
 def test_name_that_is_not_one_plain_line_is_refused(name):
     assert not is_safe_name(name)
     registration = {"email": "ann@example.org", "password": PASSWORD, "name": name}
@@ -172,7 +172,7 @@ def is_sqlite() -> bool:
 OLD_ADDRESSES = ["ann@localhost", '"ann"@example.org', "ann@ｅxample.org", "änn@example.org"]  # noqa: RUF001
 
 
-@pytest.mark.parametrize("email", OLD_ADDRESSES)
+@pytest.mark.parametrize("email", OLD_ADDRESSES, ids=as_id)
 def test_old_account_with_an_address_of_before_logs_in_and_can_be_changed(email):
     user = store(email)
     login = {"email": f" {email.upper()}", "password": PASSWORD}

@@ -121,13 +121,13 @@ def signed(content: object, *, key: str | None = None, salt: str = confirmation.
 
 BAD_TOKENS = {
     "nonsense": lambda user: "x",
-    "of other parts": lambda user: "a:b:c",
-    "not in ASCII": lambda user: "ä:ö:ü",
+    "of-other-parts": lambda user: "a:b:c",
+    "not-in-ASCII": lambda user: "ä:ö:ü",
     "changed": lambda user: confirmation_token(user)[:-1] + "!",
-    "signed with another key": lambda user: signed({"id": str(user.pk), "address": "x"}, key="another key"),
-    "signed for another purpose": lambda user: signed({"id": str(user.pk), "address": "x"}, salt="password reset"),
-    "for another address": lambda user: confirmation_token(User(pk=user.pk, email="bob@example.org")),
-    "for another account": lambda user: confirmation_token(User(email=user.email)),
+    "signed-with-another-key": lambda user: signed({"id": str(user.pk), "address": "x"}, key="another key"),
+    "signed-for-another-purpose": lambda user: signed({"id": str(user.pk), "address": "x"}, salt="password reset"),
+    "for-another-address": lambda user: confirmation_token(User(pk=user.pk, email="bob@example.org")),
+    "for-another-account": lambda user: confirmation_token(User(email=user.email)),
 }
 
 

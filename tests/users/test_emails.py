@@ -13,7 +13,7 @@ from django.db import transaction
 from project.bus import publish
 from project.bus.models import Delivery, Failure, Receipt, Subscription
 from project.events import OrderCancelled, OrderConfirmed, OrderRejected
-from tests.api.clients import new_user
+from tests.api.clients import as_id, new_user
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -154,6 +154,7 @@ def test_address_that_the_mail_server_repeats_in_its_answer_is_not_stored(ann, d
 @pytest.mark.parametrize(
     "name",
     ["Dear customer, you won: https://evil.example", "Ann\r\nBcc: bob@example.org", "evil.example", "\u202eAnn"],
+    ids=as_id,
 )
 def test_stored_name_that_could_not_be_given_today_is_left_out(name, ann, drain, mailoutbox):
     User.objects.filter(pk=ann.pk).update(name=name)

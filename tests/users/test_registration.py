@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from project.bus.models import Event, Failure
 from project.events import RegistrationRepeated, UserCreated
-from tests.api.clients import assert_problem, client_of
+from tests.api.clients import as_id, assert_problem, client_of
 from users import operations
 from users.models import User
 
@@ -42,7 +42,7 @@ def ann(drain, mailoutbox) -> User:
     return user
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=as_id)
 def test_every_spelling_of_a_taken_address_gets_the_answer_of_a_new_one_and_changes_nothing(spelling, ann, published):
     before = User.objects.values().get()
     new, taken = register("bob@example.org"), register(spelling)

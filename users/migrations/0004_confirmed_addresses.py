@@ -27,7 +27,7 @@ def normalize_old_addresses(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("users", "0001_squashed_0003_names")]
+    dependencies = [("users", "0003_names")]
     operations = [
         migrations.AddField(
             model_name="user",
