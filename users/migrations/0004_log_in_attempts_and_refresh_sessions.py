@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0001_squashed_0003_names'),
+        ('users', '0003_names'),
     ]
 
     operations = [
