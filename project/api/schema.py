@@ -19,7 +19,8 @@ PROBLEMS = {
     HTTPStatus.NOT_FOUND: "Nothing is here, or nothing that you may see.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON.",
-    HTTPStatus.TOO_MANY_REQUESTS: "Too many attempts from this address; `Retry-After` has the seconds to wait.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many attempts; `Retry-After` has the seconds to wait.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Too many passwords are being checked; `Retry-After` has the seconds to wait.",
 }
 
 
@@ -76,6 +77,8 @@ class Schema(AutoSchema):
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE: with_body,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE: with_body,
             HTTPStatus.TOO_MANY_REQUESTS: bool(self.view.get_throttles()),
+            # These hash passwords.
+            HTTPStatus.SERVICE_UNAVAILABLE: getattr(self.view, "throttle_scope", "") in ("login", "register"),
         }
         content = {CONTENT_TYPE: {"schema": self.resolve_serializer(ProblemSerializer, "response").ref}}
         for status, possible in statuses.items():
