@@ -60,6 +60,11 @@ def test_the_schema_agrees_with_the_table_of_permissions(schema):
         assert str(expected) in operation["responses"], key
 
 
+def test_calls_that_hash_passwords_may_be_busy(schema):
+    busy = {key[1] for key, operation in operations(schema).items() if "503" in operation["responses"]}
+    assert busy == {"/api/v1/users/", "/api/v1/users/me/password/", "/api/v1/auth/token/"}
+
+
 def test_errors_are_problem_documents(schema):
     for operation in operations(schema).values():
         for status, response in operation["responses"].items():

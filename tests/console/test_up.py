@@ -12,6 +12,7 @@ from contextlib import closing
 import httpx
 import psutil
 import pytest
+import redis
 from django.core.management import CommandError, call_command
 
 from project.console.demo_admin import DEMO_ADMIN_EMAIL, DEMO_ADMIN_PASSWORD
@@ -78,6 +79,10 @@ def test_up_runs_all_processes_restarts_a_killed_worker_and_stops_all(up):
     assert httpx.get(f"http://127.0.0.1:{up.port}/api/v1/products/", trust_env=False).status_code == 200
     assert httpx.get(f"http://127.0.0.1:{up.port}/admin/login/", trust_env=False).status_code == 200
     assert stat.S_IMODE(up.system.socket.stat().st_mode) == 0o700
+    login = {"email": "nobody@example.org", "password": "wrong"}
+    httpx.post(f"http://127.0.0.1:{up.port}/api/v1/auth/token/", json=login, trust_env=False)
+    with redis.Redis(unix_socket_path=str(up.system.socket)) as client:
+        assert client.keys("throttles:*"), "both processes of the web server count in the bundled Redis"
 
     killed = up.worker("orders")
     pool = killed.children()

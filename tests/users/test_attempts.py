@@ -50,8 +50,8 @@ def pass_time(**time: int) -> None:
         row.save()
 
 
-@pytest.mark.parametrize("email", ["ann@example.org", "nobody@example.org", "not an address"])
-@pytest.mark.parametrize("password", [PASSWORD, "wrong"])
+@pytest.mark.parametrize("email", ["ann@example.org", "nobody@example.org", "no-address"])
+@pytest.mark.parametrize("password", [PASSWORD, "wrong"], ids=["right", "wrong"])
 def test_the_eleventh_attempt_gets_the_same_answer_for_any_account_and_password(ann, email, password):
     fail(10, email=email)
     answer = log_in(email, password)
@@ -64,7 +64,7 @@ def test_the_eleventh_attempt_gets_the_same_answer_for_any_account_and_password(
     assert 50 < int(answer["Retry-After"]) <= 60
 
 
-@pytest.mark.parametrize("spelling", ["ANN@example.org", " ann@example.org ", "Ann@Example.ORG"])
+@pytest.mark.parametrize("spelling", ["ANN@example.org", " ann@example.org ", "Ann@Example.ORG"], ids=str.strip)
 def test_each_spelling_of_an_address_is_the_same_account(ann, spelling):
     fail(10, email=spelling)
     assert_problem(log_in(password=PASSWORD), 429)
@@ -202,7 +202,7 @@ def permissions(*names: str) -> Any:
     return Permission.objects.filter(codename__in=names)
 
 
-@pytest.mark.parametrize("password", ["wrong", PASSWORD])
+@pytest.mark.parametrize("password", ["wrong", PASSWORD], ids=["wrong", "right"])
 def test_of_parallel_guesses_no_more_are_checked_than_the_limit_allows(transactional_db, monkeypatch, password):
     """Each waits in the middle of its check, so all of them are under way at the same time."""
     with_password("ann@example.org")

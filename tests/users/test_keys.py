@@ -5,11 +5,12 @@ import secrets
 
 import httpx
 import pytest
+from rest_framework_simplejwt.exceptions import TokenBackendError
 
 from project.security_settings import derived_token_key
 from tests.system import System
 from users.models import User
-from users.tokens import KeyRing, TokenBackendError
+from users.tokens import KeyRing
 
 EMAIL, PASSWORD = "ann@example.org", "correct horse battery"
 OLD, NEW = secrets.token_urlsafe(50), secrets.token_urlsafe(50)

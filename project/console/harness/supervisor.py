@@ -11,9 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
@@ -43,6 +43,8 @@ class Program:
     is_ready: Callable[[], bool] = lambda: True
     #: The others need it, so it stops after them.
     stops_last: bool = False
+    #: What it has in its environment beside that of the supervisor.
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -155,7 +157,7 @@ class Supervisor:
         child.process = start(
             child.program.command,
             cwd=self.cwd,
-            environment=self.environment,
+            environment={**self.environment, **child.program.environment},
             stdout=child.writing,
             dies_with_parent=True,
         )

@@ -148,8 +148,15 @@ def project_programs() -> list[Program]:
             name="web",
             command=programs.web("project.wsgi", address=f"{LOOPBACK}:{settings.PORT}"),
             is_ready=lambda: listens(settings.PORT),
+            environment=web_environment(),
         ),
     ]
+
+
+def web_environment() -> dict[str, str]:
+    """Let the processes of the web server count requests together in the bundled Redis, if there is no other cache."""
+    is_bundled = settings.BROKER_URL == settings.BUNDLED_BROKER_URL and "CACHE_URL" not in os.environ
+    return {"CACHE_URL": settings.BUNDLED_BROKER_URL} if is_bundled else {}
 
 
 def welcome_text() -> str:
