@@ -4,6 +4,7 @@ from tests.mutant import Mutant
 
 RIGHTS = "tests/users/test_rights.py"
 RECORDING = "tests/audit/test_recording.py"
+RECORDING_RIGHTS = "tests/audit/test_recording_rights.py"
 APPEND_ONLY = "tests/audit/test_append_only.py"
 
 RIGHTS_MUTANTS: list[Mutant] = [
@@ -43,14 +44,14 @@ RIGHTS_MUTANTS: list[Mutant] = [
         tests=RIGHTS,
     ),
     Mutant(
-        name="rights: that nobody changes their own",
+        name="rights: that rights are read-only to oneself",
         file="users/rights.py",
         old="if account is not None and actor.pk == account.pk:",
         new="if account is None:",
         tests=RIGHTS,
     ),
     Mutant(
-        name="rights: the old password for a new one of one's own",
+        name="rights: that a password is not set without the old one",
         file="users/rights_admin.py",
         old="if self.get_object(request, unquote(id)) == request.user:",
         new="if self.get_object(request, unquote(id)) is None:",
@@ -97,14 +98,14 @@ RIGHTS_MUTANTS: list[Mutant] = [
         file="project/audit/recording.py",
         old="        m2m_changed.connect(record_relation, sender=getattr(model, name).through)",
         new="        pass",
-        tests=RECORDING,
+        tests=RECORDING_RIGHTS,
     ),
     Mutant(
         name="rights: secrets without their values in the audit",
         file="project/audit/recording.py",
         old="CHANGED if name in self.secret else",
         new="CHANGED if name is None else",
-        tests=RECORDING,
+        tests=RECORDING_RIGHTS,
     ),
     Mutant(
         name="rights: the actor of a request",
