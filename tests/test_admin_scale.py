@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 from benchmarks.lists import load
 from inventory.models import Allocation, Location, Movement, Product, Reservation, Stock
 from orders.models import CatalogueItem, Order, OrderChange, OrderLine
+from project.audit.models import Change
 from project.bus.admin import tables
 from project.bus.backends import backend
 from project.bus.models import AuditEntry, Delivery, Event, Failure, FailureCount, Receipt, RefusedMessage, Subscription
@@ -103,7 +104,7 @@ def queries(request: Callable[[], object]) -> list[str]:
 def test_each_list_is_in_the_menu_and_takes_the_same_queries_with_10_rows_and_with_100(admin_client):
     models = {
         *(User, Group, Order, CatalogueItem, Product, Location, Stock, Allocation, Reservation, Movement),
-        *(Event, Delivery, Receipt, Failure, FailureCount, Subscription, RefusedMessage, AuditEntry),
+        *(Event, Delivery, Receipt, Failure, FailureCount, Subscription, RefusedMessage, AuditEntry, Change),
     }
     assert set(admin.site._registry) == models
     lists = {model: reverse(f"admin:{model._meta.label_lower.replace('.', '_')}_changelist") for model in models}

@@ -28,7 +28,7 @@ def may_give_rights(actor: Any) -> bool:
 def may_edit(actor: Any, account: User) -> bool:
     """Tell whether a person with the permission `users.change_user` may edit an account.
 
-    Superusers edit all of them, others only customers: whoever sets a password or an address can take the account.
+    Superusers edit all of them, others only customers: a person who sets a password or an address can take the account.
     """
     return may_give_rights(actor) or not is_privileged(account)
 

@@ -18,5 +18,5 @@ def hide_reasons_of_staff(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0001_squashed_0003_names")]
+    dependencies = [("orders", "0003_names")]
     operations = [migrations.RunPython(hide_reasons_of_staff, migrations.RunPython.noop)]

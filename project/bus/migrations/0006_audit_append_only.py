@@ -7,7 +7,7 @@ from . import _audit_triggers
 
 
 class Migration(migrations.Migration):
-    dependencies = [("bus", "0001_squashed_0005_names")]
+    dependencies = [("bus", "0005_names")]
     operations = [
         RunPostgreSQL(_audit_triggers.POSTGRESQL, _audit_triggers.DROP_POSTGRESQL),
         RunSQLite(_audit_triggers.SQLITE, _audit_triggers.DROP_SQLITE),
