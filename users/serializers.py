@@ -10,6 +10,8 @@ from project.api.serializers import StrictCharField, StrictSerializer
 from users.models import User
 
 MAX_PASSWORD_LENGTH = 200
+#: Ours have 300 characters or so.
+MAX_TOKEN_LENGTH = 2000
 NO_ACCOUNT = "No active account has this e-mail and password; check both, or register with POST /api/v1/users/"
 
 
@@ -47,19 +49,19 @@ class CredentialsSerializer(StrictSerializer):
 class RefreshTokenSerializer(StrictSerializer):
     """A refresh token."""
 
-    refresh = StrictCharField()
+    refresh = StrictCharField(max_length=MAX_TOKEN_LENGTH)
 
 
 class TokenSerializer(serializers.Serializer[Any]):
     """An access token."""
 
-    access = serializers.CharField(read_only=True)
+    access = serializers.CharField(max_length=MAX_TOKEN_LENGTH, read_only=True)
 
 
 class TokensSerializer(TokenSerializer):
     """An access and a refresh token."""
 
-    refresh = serializers.CharField(read_only=True)
+    refresh = serializers.CharField(max_length=MAX_TOKEN_LENGTH, read_only=True)
 
 
 class LoginSerializer(StrictSerializer, TokenObtainPairSerializer):
@@ -78,7 +80,7 @@ class LoginSerializer(StrictSerializer, TokenObtainPairSerializer):
 class RefreshSerializer(StrictSerializer, TokenRefreshSerializer):
     """Takes a refresh token, returns a new access token."""
 
-    refresh = StrictCharField()
+    refresh = StrictCharField(max_length=MAX_TOKEN_LENGTH)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
         """Refuse the token of an account that no longer exists."""

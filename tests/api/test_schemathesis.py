@@ -1,0 +1,34 @@
+"""schemathesis calls every operation at the bounds of the OpenAPI description, and beyond them.
+
+`make schemathesis` does it for minutes, with random calls and sequences of calls.
+"""
+
+import pytest
+import schemathesis
+from django.core.wsgi import get_wsgi_application
+from rest_framework_simplejwt.tokens import AccessToken
+from schemathesis.config import SchemathesisConfig
+
+from tests.api.clients import new_user
+from tests.api.schemathesis_checks import KINDS, check_operations, configuration
+from tests.inventory.helpers import stocked
+
+
+# On a busy machine it takes a minute instead of ten seconds.
+@pytest.mark.timeout(400)
+# Threads of schemathesis call the application, each with a connection of its own.
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_answer_agrees_with_the_description(kind, settings):
+    settings.UNSAFE_CALLS_PER_MINUTE = 10**9
+    settings.ALLOWED_HOSTS = ["*"]
+    stocked("MUG", north=5, south=5)
+    fields = KINDS[kind]
+    token = "" if fields is None else str(AccessToken.for_user(new_user(**fields)))
+    config = SchemathesisConfig.from_dict(configuration(token=token, phases=("examples", "coverage")))
+    schema = schemathesis.openapi.from_wsgi("/api/schema/", app=get_wsgi_application(), config=config)
+    findings = check_operations(schema)
+    assert findings.examples == {}
+    assert findings.server_errors == 0
+    assert findings.statuses.total() > 500
+    assert {200, 400, 405} <= set(findings.statuses)
