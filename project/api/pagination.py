@@ -48,7 +48,7 @@ class CursorPages(CursorPagination):
         """Refuse what cannot be a cursor.
 
         Raises:
-            NotFound: it is none.
+            NotFound: it has other characters than a cursor, or too many.
         """
         text = request.query_params.get(self.cursor_query_param, "")
         if len(text) > MAX_CURSOR_LENGTH or not re.fullmatch(CURSOR, text):
