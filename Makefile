@@ -15,7 +15,7 @@ run: export DEBUG ?= 1
 run: export WELCOME_SKU ?= WELCOME
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-matrix wheel coverage faults mutants bench bench-quick lint format lock audit docs
+.PHONY: help install run demo test test-matrix wheel coverage faults mutants bench bench-quick lint format lock audit docs schemathesis
 
 help: ## List all targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -58,6 +58,9 @@ faults: $(DEVELOPMENT) ## Break the real system in forty ways under load, and re
 
 mutants: $(DEVELOPMENT) ## Disable each safeguard, one at a time, and name the test that fails (ARGS="guard" for some)
 	$(PY) -m tests.with_postgres $(PY) -m tests.mutants $(ARGS)
+
+schemathesis: $(DEVELOPMENT) ## Call the API of a running system at random for eleven minutes (ARGS="--seconds 20 --kind staff")
+	$(PY) -m tests.api.schemathesis_long $(ARGS)
 
 bench: $(BENCH) ## Compare with the usual Celery code and bare psycopg, in 40 minutes (ARGS="--workload bulk")
 	$(PY) -m benchmarks $(ARGS)

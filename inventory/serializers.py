@@ -6,7 +6,13 @@ from rest_framework import serializers
 
 from inventory.models import Location, Movement, Product, Stock
 from inventory.operations.stock import MAX_UNITS
-from project.api.serializers import StrictBooleanField, StrictCharField, StrictIntegerField, StrictSerializer
+from project.api.serializers import (
+    MoneyField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+)
 
 MAX_CODE_LENGTH = 64
 MAX_REASON_LENGTH = 500
@@ -29,7 +35,7 @@ class ProductChangeSerializer(StrictSerializer):
     """Changes of a product."""
 
     name = StrictCharField(max_length=200)
-    price = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=0)
+    price = MoneyField()
     currency = StrictCharField(min_length=3, max_length=3, help_text="As in EUR.")
     active = StrictBooleanField(help_text="Whether it is for sale.")
 
@@ -39,7 +45,7 @@ class NewProductSerializer(StrictSerializer):
 
     sku = StrictCharField(max_length=MAX_CODE_LENGTH)
     name = StrictCharField(max_length=200)
-    price = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=0)
+    price = MoneyField()
     currency = StrictCharField(min_length=3, max_length=3, default="EUR", help_text="As in EUR.")
     active = StrictBooleanField(default=True, help_text="Whether it is for sale.")
 

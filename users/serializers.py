@@ -10,6 +10,7 @@ from users import tokens
 from users.models import User
 
 MAX_PASSWORD_LENGTH = 200
+#: Ours have 300 characters or so.
 MAX_TOKEN_LENGTH = 2000
 #: The same for every cause.
 NO_ACCOUNT = (
@@ -70,8 +71,8 @@ class RefreshTokenSerializer(StrictSerializer):
 class TokensSerializer(serializers.Serializer[Any]):
     """An access and a refresh token."""
 
-    access = serializers.CharField(read_only=True)
-    refresh = serializers.CharField(read_only=True)
+    access = serializers.CharField(max_length=MAX_TOKEN_LENGTH, read_only=True)
+    refresh = serializers.CharField(max_length=MAX_TOKEN_LENGTH, read_only=True)
 
 
 class PasswordSerializer(StrictSerializer):

@@ -1,5 +1,6 @@
 """Cursor pages: every page costs the same, however many rows come before it."""
 
+import re
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -7,6 +8,12 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
+
+from project.api.request_limits import MAX_URL_LENGTH
+
+MAX_CURSOR_LENGTH = 200
+#: In base64, or empty for the first page.
+CURSOR = r"^[A-Za-z0-9+/=_-]*$"
 
 
 class CursorPages(CursorPagination):
@@ -16,6 +23,37 @@ class CursorPages(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe a page."""
+        link = {"type": "string", "format": "uri", "nullable": True, "maxLength": 2 * MAX_URL_LENGTH}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {
+                "next": {**link, "example": "http://127.0.0.1:8000/api/v1/products/?cursor=cD00ODY%3D"},
+                "previous": {**link, "example": "http://127.0.0.1:8000/api/v1/products/?cursor=cj0xJnA9NDg3"},
+                "results": {**schema, "maxItems": self.max_page_size},
+            },
+        }
+
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        """Describe the parameters, with their bounds."""
+        cursor, page_size = super().get_schema_operation_parameters(view)
+        cursor["schema"] |= {"maxLength": MAX_CURSOR_LENGTH, "pattern": CURSOR}
+        page_size["schema"] |= {"minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
+        return [cursor, page_size]
+
+    def decode_cursor(self, request: Request) -> Any:
+        """Refuse what cannot be a cursor.
+
+        Raises:
+            NotFound: it has other characters than a cursor, or too many.
+        """
+        text = request.query_params.get(self.cursor_query_param, "")
+        if len(text) > MAX_CURSOR_LENGTH or not re.fullmatch(CURSOR, text):
+            raise NotFound
+        return super().decode_cursor(request)
 
     def get_page_size(self, request: Request) -> int:
         """Refuse a page size that is not from 1 to the maximum."""

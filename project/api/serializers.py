@@ -1,8 +1,11 @@
 """Strict input: a string is not taken for a number, and unknown fields are refused instead of ignored."""
 
+import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
@@ -36,8 +39,33 @@ class StrictCharField(serializers.CharField):
 
     default_error_messages = {"invalid": "Must be a string, in quotation marks."}
 
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """Count spaces around the text, which are removed later, too: the description of the API does not know them."""
+        if isinstance(data, str) and self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().run_validation(data)
+
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+#: As in 4 or 4.50.
+MONEY = r"^[0-9]{1,10}(\.[0-9]{1,2})?$"
+
+
+@extend_schema_field({"type": "string", "format": "decimal", "pattern": MONEY, "maxLength": 13})
+class MoneyField(serializers.DecimalField):
+    """Accepts an amount as a JSON string; the framework's own field also accepts numbers, and "1e3"."""
+
+    default_error_messages = {"invalid": 'Must be an amount such as "4.50", in quotation marks, up to 9999999999.99.'}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=12, decimal_places=2, **options)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if not isinstance(data, str) or not re.fullmatch(MONEY, data) or data.endswith("\n"):
             self.fail("invalid")
         return super().to_internal_value(data)
 

@@ -14,9 +14,9 @@ class EventSerializer(serializers.Serializer[Any]):
     """An event. It has ids, but no names or e-mail addresses of people."""
 
     id = serializers.UUIDField(read_only=True)
-    type = serializers.CharField(read_only=True)
+    type = serializers.CharField(max_length=100, read_only=True)
     version = serializers.IntegerField(read_only=True)
-    subject = serializers.CharField(read_only=True, help_text="The id of what the event is about.")
+    subject = serializers.CharField(max_length=200, read_only=True, help_text="The id of what the event is about.")
     sequence = serializers.IntegerField(read_only=True, allow_null=True, help_text="The version of the subject.")
     time = serializers.DateTimeField(read_only=True)
     data = serializers.DictField(read_only=True)  # type: ignore[assignment]
@@ -29,11 +29,11 @@ class DeliverySerializer(serializers.Serializer[Any]):
 
     id = serializers.IntegerField(read_only=True)
     event_id = serializers.UUIDField(read_only=True)
-    event_type = serializers.CharField(read_only=True)
-    subject = serializers.CharField(read_only=True, help_text="The id of what the event is about.")
-    handler = serializers.CharField(read_only=True)
-    state = serializers.CharField(
-        read_only=True, help_text="due, scheduled, retrying, waiting, dead, done or discarded."
+    event_type = serializers.CharField(max_length=100, read_only=True)
+    subject = serializers.CharField(max_length=200, read_only=True, help_text="The id of what the event is about.")
+    handler = serializers.CharField(max_length=100, read_only=True)
+    state = serializers.ChoiceField(
+        choices=("due", "scheduled", "retrying", "waiting", "dead", "done", "discarded"), read_only=True
     )
     attempts = serializers.IntegerField(read_only=True)
     due_at = serializers.DateTimeField(read_only=True, allow_null=True, help_text="Null if it is settled.")
@@ -46,10 +46,12 @@ class FailureSerializer(serializers.Serializer[Any]):
     """One failed attempt."""
 
     attempt = serializers.IntegerField(read_only=True)
-    error = serializers.CharField(read_only=True)
-    signature = serializers.CharField(read_only=True, help_text="The same for the same error in the same place.")
+    error = serializers.CharField(max_length=200, read_only=True)
+    signature = serializers.CharField(
+        max_length=64, read_only=True, help_text="The same for the same error in the same place."
+    )
     traceback = serializers.CharField(read_only=True)
-    worker = serializers.CharField(read_only=True)
+    worker = serializers.CharField(max_length=100, read_only=True)
     failed_at = serializers.DateTimeField(read_only=True)
 
 

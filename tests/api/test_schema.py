@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 
+from orders.models import Status
 from tests.api.test_permissions import ROWS
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -109,3 +110,45 @@ def test_docs_api_md_lists_each_route():
     text = (Path(settings.BASE_DIR) / "docs" / "api.md").read_text()
     listed = set(re.findall(r"^\| `(GET|POST|PATCH) (/\S*)`", text, re.MULTILINE))
     assert listed == {(method, route) for method, route in ROWS if route not in ("/", "/api/schema/")}
+
+
+def unbounded(node, path=""):
+    """Yield each value of the description that could be of any size, or an object of any properties."""
+    if isinstance(node, list):
+        for number, item in enumerate(node):
+            yield from unbounded(item, f"{path}[{number}]")
+    if not isinstance(node, dict):
+        return
+    needed = {
+        "string": {"maxLength"},
+        "integer": {"minimum", "maximum"},
+        "number": {"minimum", "maximum"},
+        "array": {"maxItems"},
+        "object": {"additionalProperties"},
+    }.get(str(node.get("type")), set())
+    is_bounded = "enum" in node or node.get("format") in ("uuid", "date-time")
+    if not is_bounded and not needed <= set(node):
+        yield path
+    for name, item in node.items():
+        yield from unbounded(item, f"{path}/{name}")
+
+
+def test_every_value_has_bounds(schema):
+    assert list(unbounded(schema["components"]["schemas"])) == []
+    assert list(unbounded(schema["paths"])) == []
+    objects = [one for one in schema["components"]["schemas"].values() if one.get("type") == "object"]
+    assert {one["additionalProperties"] for one in objects} == {False}
+
+
+def test_the_first_entry_of_a_history_has_an_empty_status(schema):
+    values = schema["components"]["schemas"]
+    names = [ref["$ref"].rpartition("/")[2] for ref in values["Change"]["properties"]["from_status"]["oneOf"]]
+    assert sorted(value for name in names for value in values[name]["enum"]) == sorted(["", *Status.values])
+
+
+def test_each_operation_says_how_it_refuses(schema):
+    for (method, path), operation in operations(schema).items():
+        expected = {"400", "405", "406", "413", "414"} | ({"411", "415"} if "requestBody" in operation else set())
+        assert expected <= set(operation["responses"]), path
+        if method != "GET":
+            assert "429" in operation["responses"] or "/auth/" in path, path

@@ -167,3 +167,32 @@ def test_page_takes_one_query_for_any_number_of_products_and_locations(client):
             counts.append(len(captured))
 
     assert counts == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        4.5,
+        4,
+        True,
+        None,
+        "1e3",
+        "-1",
+        "+1",
+        " 4.50",
+        "4.505",
+        "4,50",
+        "0x10",
+        "1_000",
+        "NaN",
+        "٤",
+        "4.50\n",
+        ".5",
+        "5.",
+    ],
+)
+def test_an_amount_is_a_plain_decimal_in_a_string(price):
+    staff = client_of(new_user(is_staff=True, is_superuser=True))
+    response = staff.post("/api/v1/products/", {"sku": "CUP", "name": "Cup", "price": price})
+    assert_problem(response, 400, "price")
+    assert not Product.objects.filter(sku="CUP").exists()
