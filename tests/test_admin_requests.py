@@ -239,3 +239,11 @@ def test_a_nul_byte_is_refused_where_no_middleware_refuses_it(careless, settings
         assert careless.get(f"/admin/users/user/?{query}").status_code in (200, 302)
     for tail in ("change", "history", "delete"):
         assert careless.get(f"/admin/bus/failurecount/%00/{tail}/").status_code in (302, 403)
+
+
+@pytest.mark.parametrize("path", ["users/user", "bus/event", "orders/order", "inventory/product"])
+def test_a_search_for_a_term_that_is_too_long_finds_nothing_and_says_so(careless, path):
+    with CaptureQueriesContext(connection) as queries:
+        shown = careless.get(f"/admin/{path}/", {"q": "a" * 321}).content.decode()
+    assert "Search for at most 320 characters" in shown
+    assert not [query for query in queries if "a" * 321 in query["sql"]]

@@ -139,6 +139,10 @@ for query, number in (
     answer = client.get(deliveries, query)
     assert answer.context["cl"].result_count == number, query
     assert "All deliveries" in answer.content.decode()
+for refused in ("event__data__a__b=1", "event__subject__regex=(a%2B)%2B", "handler__startswith=s", "id__in=1,2", "o=1"):
+    answer = client.get(f"{deliveries}?{refused}", follow=True)
+    assert answer.status_code == 200 and (refused == "o=1" or answer.redirect_chain), refused
+assert client.get(f"{deliveries}?e=1&id__gt=1").status_code == 400
 answer = client.get(deliveries, {"p": "9", "nonsense": "1"}, follow=True)
 assert "There is no such page or filter" in answer.content.decode()
 
@@ -164,6 +168,12 @@ assert client.get(gone).status_code == 200
 assert "no longer owed" in post(gone).content.decode()
 
 # Many.
+from postbox.admin.deliveries import DeliveryAdmin
+DeliveryAdmin.max_action_rows = 1
+for selected in ({"_selected_action": [one.pk, other.pk]}, {"_selected_action": [one.pk], "select_across": "1"}):
+    answer = post(deliveries, action="retry_dead_letters", **selected)
+    assert "2 deliveries are selected, and nothing was changed" in answer.content.decode()
+DeliveryAdmin.max_action_rows = 2
 answer = post(deliveries, action="retry_dead_letters", _selected_action=[one.pk, other.pk])
 assert "Due again: 1." in answer.content.decode() and "Not dead, so left alone: 1." in answer.content.decode()
 assert not is_dead(other)
