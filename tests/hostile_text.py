@@ -1,23 +1,23 @@
 """Text that a stranger sends to forge a line of a log, or to command the terminal that shows it."""
 
-#: What each of them would do, and the characters.
+#: What each of them would do, as the id of a test, and the characters.
 HOSTILE = {
-    "a line end": "\n",
-    "back to the beginning of the line": "\r",
-    "clear the screen": "\x1b[2J",
-    "set the title": "\x1b]0;owned\x07",
-    "go back": "\x08",
+    "a-line-end": "\n",
+    "back-to-the-beginning-of-the-line": "\r",
+    "clear-the-screen": "\x1b[2J",
+    "set-the-title": "\x1b]0;owned\x07",
+    "go-back": "\x08",
     "null": "\x00",
     "delete": "\x7f",
-    "C1's control sequence": "\x9b31m",
-    "C1's next line": "\x85",
-    "right to left": "\u202e",
-    "an isolate": "\u2066",
-    "a line separator": "\u2028",
-    "a paragraph separator": "\u2029",
-    "zero width": "\u200b",
-    "a tag": "\U000e0041",
-    "half a pair": "\udc80",
+    "C1-control-sequence": "\x9b31m",
+    "C1-next-line": "\x85",
+    "right-to-left": "\u202e",
+    "an-isolate": "\u2066",
+    "a-line-separator": "\u2028",
+    "a-paragraph-separator": "\u2029",
+    "zero-width": "\u200b",
+    "a-tag": "\U000e0041",
+    "half-a-pair": "\udc80",
 }
 #: What follows in a text, and would look like a record if it began a line.
 FORGED = "2026-11-28 12:00:00,000 ERROR forged: nothing is well"

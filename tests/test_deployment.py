@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from configparser import ConfigParser
@@ -14,6 +15,7 @@ from django.core.management import get_commands, load_command_class
 
 from project.celery import EXTERNAL, SERVICES
 from tests.environment_variables import environment_variables
+from tests.services import need
 
 ROOT = Path(settings.BASE_DIR)
 
@@ -22,7 +24,7 @@ UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 
 def unit(path: Path) -> ConfigParser:
     """Parse a systemd unit, where % is a specifier of systemd, not of ConfigParser."""
-    parser = ConfigParser(interpolation=None)
+    parser = ConfigParser(interpolation=None, strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # as documented: keep the case of names
     parser.read(path)
     return parser
@@ -53,6 +55,88 @@ def test_a_unit_starts_an_existing_program_with_options_that_it_has(path):
         assert words[:5] == ["-A", "project", "worker", "-Q", "%i"]
         options = {option for parameter in celery_worker.params for option in parameter.opts}
         assert {word for word in words[3:] if word.startswith("-")} <= options
+
+
+def settings_of(path: Path) -> list[str]:
+    """The lines of a unit's service, as they are: SystemCallFilter is there twice."""
+    return re.findall(
+        r"^[A-Z]\w+=.*$", path.read_text().partition("[Service]")[2].partition("[Install]")[0], re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_a_unit_may_do_little_and_use_little(path):
+    need(shutil.which("systemd-analyze"), what="systemd-analyze")
+    analysed = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", analysed.stdout)
+    assert exposure, analysed.stderr
+    assert float(exposure[1]) < 3, analysed.stdout
+
+
+def test_systemd_understands_the_units(tmp_path):
+    need(shutil.which("systemd-analyze"), what="systemd-analyze")
+    for path in (ROOT / "deploy" / "systemd").iterdir():
+        # This machine may have neither the user nor the programs.
+        text = path.read_text().replace("User=orderly\n", "")
+        (tmp_path / path.name).write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE))
+    command = ["systemd-analyze", "verify", "--man=no", *sorted(tmp_path.iterdir())]
+    verified = subprocess.run(command, capture_output=True, text=True, check=False)
+    ours = [line for line in verified.stderr.splitlines() if "orderly" in line]
+    assert ours == []
+
+
+def test_all_units_have_the_same_protection_and_bounds_of_their_own():
+    protections = []
+    for path in UNITS:
+        lines = settings_of(path)
+        protections.append(lines[lines.index("UMask=0077") :])
+        assert {"MemoryHigh", "MemoryMax", "TasksMax"} <= {line.partition("=")[0] for line in lines}
+    assert all(lines == protections[0] for lines in protections)
+    assert {"StateDirectoryMode=0700", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "ProtectSystem=strict"} <= {
+        *protections[0]
+    }
+
+
+WITHOUT_NEW_CODE = """
+import ctypes, mmap, sys
+PR_SET_MDWE, REFUSE = 65, 1
+if ctypes.CDLL(None).prctl(PR_SET_MDWE, REFUSE, 0, 0, 0):
+    sys.exit("not supported")
+try:
+    mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+except OSError:
+    pass
+else:
+    sys.exit("memory may be written and executed")
+import django
+django.setup()
+import msgspec, psycopg, uuid_utils
+from django.contrib.auth.hashers import check_password, make_password
+from django.test import Client
+assert check_password("secret", make_password("secret"))
+assert psycopg.pq.__impl__ == "binary" and uuid_utils.uuid7() and msgspec.json.encode({"a": 1})
+assert Client().get("/admin/login/").status_code == 200
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux refuses memory that is written and executed")
+def test_what_production_installs_works_without_memory_that_is_written_and_executed():
+    environment = os.environ | {
+        "DEBUG": "1",
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "ALLOWED_HOSTS": "testserver",
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NEW_CODE], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    if "not supported" in run.stderr:
+        pytest.skip("this kernel is older than 6.3")
+    assert run.returncode == 0, run.stderr
 
 
 def test_the_page_on_deployment_has_exactly_the_units_in_deploy():

@@ -8,11 +8,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.db import connection
+from rich.text import Text
+from rich.tree import Tree
 
 from inventory import operations as inventory
 from inventory.models import Location, Product
 from project.bus import PermanentError, publish
 from project.bus.management.base import Command, OperatorCommand
+from project.bus.management.output import EscapedConsole
 from project.bus.models import Delivery, Event, Failure, Subscription
 from project.bus.worker.consumer import answer_bell
 from project.demo.progress import show_progress
@@ -24,7 +27,7 @@ from tests.inventory.imports import HEADER, import_stock
 pytestmark = pytest.mark.django_db
 
 #: What a text column can hold on both databases.
-STORABLE = {name: text for name, text in HOSTILE.items() if name not in ("null", "half a pair")}
+STORABLE = {name: text for name, text in HOSTILE.items() if name not in ("null", "half-a-pair")}
 STYLED = "[bold red]red[/] [link=https://evil.example]link[/link] :skull:"
 #: What rich itself writes to a terminal: colours, and where the cursor goes.
 RICHS_OWN = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[lh]|2K|[0-9]*A)|\r")
@@ -148,6 +151,15 @@ def test_whatever_a_command_writes_is_escaped_but_for_line_ends(hostile, stream)
     assert "b\n" in shown
     assert "d\n" in shown
     assert ("progress" in shown) is (stream is Terminal)
+
+
+def test_a_console_escapes_a_text_that_is_no_string():
+    for hostile in HOSTILE.values():
+        out = StringIO()
+        tree = Tree(Text(f"{STYLED}{hostile}"))
+        tree.add(Text.assemble((f"{hostile}{FORGED}", "red")))
+        EscapedConsole(OutputWrapper(out), width=300).print(tree)
+        reported(out.getvalue())
 
 
 def test_a_style_of_djangos_stays_on_a_terminal():

@@ -57,7 +57,7 @@ def test_the_lines_of_a_traceback_are_indented_and_printable(hostile):
 
 def test_the_traceback_that_another_formatter_left_is_not_used():
     record = logging.makeLogRecord({"msg": "failed", "exc_text": f"x\n{FORGED}", "exc_info": None})
-    assert_harmless(EscapingFormatter().format(record))
+    assert EscapingFormatter().format(record).endswith(": failed")
     assert record.exc_text
 
 

@@ -148,6 +148,12 @@ def test_up_does_not_start_with_unsafe_settings(up):
     assert "SECRET_KEY is the default" in up.error(DEBUG="0")
 
 
+def test_where_mails_and_bells_go_elsewhere_up_makes_no_directory_for_them(up):
+    servers = {"EMAIL_URL": "smtp://127.0.0.1:1", "BROKER_URL": "redis://127.0.0.1:1/0"}
+    assert "lacks" in up.error(DATABASE_URL=f"sqlite:///{up.system.directory / 'empty.sqlite3'}", **servers)
+    assert not (up.system.directory / "mail").exists()
+
+
 def test_a_data_directory_that_anyone_can_write_to_is_an_error(up):
     up.system.directory.chmod(0o777)
     assert "chmod 700" in up.error()

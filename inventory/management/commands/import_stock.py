@@ -12,6 +12,7 @@ from inventory import operations
 from inventory.management.stock_file import UnreadableFile, read_file
 from inventory.operations import Arrival, BadLine, Inspection
 from project.bus.management import base
+from project.bus.text import escaped
 
 #: The summary names this many new products and counts the rest.
 MAX_SKUS_NAMED = 5
@@ -65,12 +66,12 @@ exit codes:
         inspection = operations.inspect_arrivals(arrivals=arrivals)
         bad = sorted([*unreadable, *inspection.bad], key=lambda bad: bad.line)
         for found in bad:
-            self.stderr.write(f"line {found.line}, {found.error.field}: {found.error.detail}")
+            self.stderr.write(escaped(f"line {found.line}, {found.error.field}: {found.error.detail}"))
         if inspection.good and (partial or not bad):
             if not dry_run:
                 operations.receive_arrivals(inspection=inspection)
             for line in summary(inspection, dry_run=dry_run):
-                self.stdout.write(line)
+                self.stdout.write(escaped(line))
         if bad:
             raise CommandError(verdict(bad, inspection.good, partial=partial, dry_run=dry_run))
 

@@ -3,15 +3,12 @@
 from typing import Any
 
 from django.core.management.base import CommandError
-from rich.console import Console
 from rich.table import Table
 
 from inventory import operations
 from inventory.operations import Drift
 from project.bus.management import base
 
-#: Columns, enough for a row of the table.
-WIDTH_WITHOUT_TERMINAL = 200
 #: The table shows this many causes of one difference and counts the rest.
 MAX_CAUSES_SHOWN = 5
 
@@ -50,10 +47,7 @@ exit codes:
         if not drifts:
             self.stdout.write("stock agrees with its ledger")
             return
-        console = Console(width=None if self.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
-        with console.capture() as printed:
-            console.print(drift_table(drifts))
-        self.stdout.write(printed.get())
+        self.print_table(drift_table(drifts))
         raise CommandError(f"stock does not agree with its ledger; figures that differ: {len(drifts)}")
 
 

