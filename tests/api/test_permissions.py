@@ -9,18 +9,23 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import URLPattern, URLResolver, get_resolver, include, path
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from inventory.models import Location
 from orders.models import CatalogueItem
 from orders.operations import place_order
+from project.api.authentication import user_id
 from project.bus.models import Delivery
 from project.events import Line
 from tests.api.clients import assert_problem, client_of, new_user
 from tests.inventory.helpers import rolled_back, stocked
 from users.models import User
 from users.operations import register_user
+from users.views import current_user
 
 PASSWORD = "correct horse battery"
 
@@ -198,3 +203,9 @@ def test_products_cannot_be_replaced_or_deleted(world, method, route):
     client = client_of(world.people["permitted"][1])
     assert_problem(getattr(client, method)(route, {}), 405)
     assert Location.objects.count() == 2
+
+
+@pytest.mark.parametrize("whose", [user_id, current_user])
+def test_a_view_that_forgets_to_ask_for_a_log_in_acts_for_nobody(whose):
+    with pytest.raises(NotAuthenticated):
+        whose(Request(APIRequestFactory().post("/")))
