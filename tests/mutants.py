@@ -15,13 +15,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.mutant import Mutant
+from tests.mutants_admin import ADMIN_MUTANTS
+from tests.mutants_budget import BUDGET_MUTANTS
+from tests.mutants_logins import LOGINS_MUTANTS
+from tests.mutants_mails import MAILS_MUTANTS
+from tests.mutants_ops import OPS_MUTANTS
+from tests.mutants_rights import RIGHTS_MUTANTS
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("project", "users", "orders", "inventory", "tests", "benchmarks", "manage.py", "pyproject.toml")
 #: How many mutants are tested at the same time.
 WORKERS = 2
 
-MUTANTS = [
+BUS_AND_STOCK = [
     Mutant(
         name="the receipts",
         file="project/bus/worker/consumer.py",
@@ -130,6 +136,15 @@ MUTANTS = [
         new="if bus_connection().in_atomic_block is None:",
         tests="tests/bus/test_outbox.py::test_publishing_outside_a_transaction_is_refused_and_writes_nothing",
     ),
+]
+MUTANTS = [
+    *BUS_AND_STOCK,
+    *ADMIN_MUTANTS,
+    *BUDGET_MUTANTS,
+    *LOGINS_MUTANTS,
+    *MAILS_MUTANTS,
+    *OPS_MUTANTS,
+    *RIGHTS_MUTANTS,
 ]
 
 

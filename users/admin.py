@@ -1,7 +1,7 @@
 """Accounts and groups in the admin."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -29,10 +29,10 @@ class CompactMultiSelect(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def formfield_for_manytomany(
         self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any
-    ) -> "ModelMultipleChoiceField[Any] | None":
-        field = super().formfield_for_manytomany(db_field, request, **kwargs)
-        if field:
-            field.widget.attrs["size"] = 12
+    ) -> "ModelMultipleChoiceField[Any]":
+        # Django has no field only for a relation with a model of its own, and groups and permissions have none.
+        field = cast("ModelMultipleChoiceField[Any]", super().formfield_for_manytomany(db_field, request, **kwargs))
+        field.widget.attrs["size"] = 12
         return field
 
 

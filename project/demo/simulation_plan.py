@@ -116,7 +116,7 @@ def read_log(path: Path) -> Plan:
         except UnicodeDecodeError as error:
             raise InvalidLog(f"after line {rows.line_num}: it is not text in UTF-8") from error
         except csv.Error as error:
-            raise InvalidLog(f"line {rows.line_num}: {error}") from error
+            raise InvalidLog(f"line {rows.reader.line_num}: {error}") from error
     if problems:
         raise InvalidLog(*problems)
     if not grouping.baskets:

@@ -9,11 +9,15 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import URLPattern, URLResolver, get_resolver, include, path
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
 from inventory.models import Location, Product
 from orders.models import CatalogueItem
 from orders.operations import place_order
+from project.api.authentication import user_id
 from project.bus.models import Delivery
 from project.console.groups import READY_MADE
 from project.events import Line
@@ -23,6 +27,7 @@ from users.confirmation import confirmation_token
 from users.models import User
 from users.operations import register_user
 from users.tokens import open_session
+from users.views import current_user
 
 PASSWORD = "correct horse battery"
 
@@ -271,3 +276,9 @@ def test_products_cannot_be_replaced_or_deleted(world, method, route):
     client = client_of(world.people["superuser"])
     assert_problem(getattr(client, method)(route, {}), 405)
     assert Location.objects.count() == 2
+
+
+@pytest.mark.parametrize("whose", [user_id, current_user])
+def test_a_view_that_forgets_to_ask_for_a_log_in_acts_for_nobody(whose):
+    with pytest.raises(NotAuthenticated):
+        whose(Request(APIRequestFactory().post("/")))

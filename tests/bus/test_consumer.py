@@ -6,11 +6,13 @@ from datetime import timedelta
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
+from django.db.models import F
 
 from project.bus import publish
 from project.bus.models import Delivery, Event, Failure, Receipt, Subscription
 from project.bus.worker import consumer, sessions
 from project.bus.worker.consumer import BATCH_SIZE, SINGLES_PER_TRANSACTION, answer_bell
+from project.bus.worker.decoding import decode_all
 from tests.bus.events import Pinged, Ponged
 from tests.bus.helpers import until_settled
 
@@ -227,4 +229,20 @@ def test_a_handler_over_its_time_limit_ends_the_answer_and_nothing_else_begins(t
     tried = 1 if external else consumer.SINGLES_PER_TRANSACTION
     assert Delivery.objects.filter(attempts=1).count() == tried
     assert Delivery.objects.filter(attempts=0).count() == consumer.SINGLES_PER_TRANSACTION + 2 - tried
+    assert not Receipt.objects.exists()
+
+
+def test_a_batch_that_another_worker_took_over_before_it_began_is_not_handled(subscribed, monkeypatch):
+    seen: list[int] = []
+
+    def slow(handler, claims):
+        Delivery.objects.update(attempts=F("attempts") + 1)  # as the other worker's claim does
+        return decode_all(handler, claims)
+
+    monkeypatch.setattr(consumer, "decode_all", slow)
+    handler = subscribed(lambda events: seen.extend(event.number for event in events), Pinged, batch=True)
+    publish(Pinged(number=1), Pinged(number=2))
+    answer_bell(handler)
+    assert seen == []
+    assert Delivery.objects.filter(attempts=2).count() == 2
     assert not Receipt.objects.exists()

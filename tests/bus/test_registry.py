@@ -25,7 +25,7 @@ def test_an_external_handler_cannot_take_batches():
 def test_a_handler_within_the_database_has_two_attempts_or_more():
     with pytest.raises(ValueError, match="attempts must be 2 or more"):
         subscribe(Pinged, attempts=1)
-    assert subscribe(Pinged, attempts=1, external=True)
+    assert callable(subscribe(Pinged, attempts=1, external=True))
 
 
 def test_a_handler_outside_all_packages_needs_a_name_and_a_queue():

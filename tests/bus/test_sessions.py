@@ -185,3 +185,14 @@ def test_each_thread_has_limits_of_its_own():
     with ThreadPoolExecutor(1) as other:
         assert other.submit(lambda: sessions._limits.session).result() is None
     assert sessions._limits.session is ours
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_session_that_replaced_the_limited_one_is_left_as_it_is():
+    with limited():
+        connection.ensure_connection()
+    connection.close()
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '7s'")
+    task_prerun.send(sender=TheirTask)
+    assert limits()["lock_timeout"] == "7s"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import NotSupportedError, OperationalError, connection, transaction
 
 from project.bus import publish
 from project.bus.models import Receipt
@@ -46,6 +46,19 @@ def test_a_statement_prepared_before_a_migration_works_after_it(scratch, other):
     with other.cursor() as cursor:
         cursor.execute("ALTER TABLE scratch ALTER name TYPE text")
     assert execute(scratch) == [("tea",)]
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_a_migration_beside_an_open_transaction_fails_that_one_alone(scratch, other):
+    for _ in range(10):
+        execute(scratch)
+    with other.cursor() as cursor:
+        cursor.execute("ALTER TABLE scratch ALTER name TYPE text")
+    with pytest.raises(NotSupportedError), transaction.atomic():
+        execute(scratch)
+    with transaction.atomic():
+        assert execute(scratch) == [("tea",)]
 
 
 @postgresql_only

@@ -5,13 +5,14 @@ import secrets
 import sys
 
 import httpx
+import psutil
 import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from project import checks
 from project.settings import DEFAULT_SECRET_KEY
-from tests.system import System
+from tests.system import System, eventually
 
 
 def test_without_debug_static_files_are_served_and_cookies_are_secure(system: System) -> None:
@@ -37,6 +38,14 @@ def test_a_web_server_does_not_start_with_the_default_secret_key(system: System,
     code, said = run_without_debug(system, "gunicorn", "--check-config", application, SECRET_KEY=DEFAULT_SECRET_KEY)
     assert code != 0
     assert "SECRET_KEY is the default, which everybody knows" in said
+
+
+def test_a_worker_that_is_started_by_hand_stops_as_softly_as_one_of_ours(system: System) -> None:
+    system.redis()
+    del system.environment["REMAP_SIGTERM"]
+    words = ("-m", "celery", "-A", "project", "worker", "-Q", "orders")
+    worker = psutil.Process(system.start("orders", sys.executable, *words).pid)
+    eventually(lambda: worker.environ().get("REMAP_SIGTERM") == "SIGQUIT", within=60, what="it executes itself again")
 
 
 def test_a_worker_does_not_start_with_the_guest_password_of_rabbitmq(system: System) -> None:

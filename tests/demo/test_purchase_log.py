@@ -149,3 +149,8 @@ def test_random_orders_are_valid():
     assert all(units and units.keys() <= plan.prices.keys() for _, units in placed)
     assert {quantity for _, units in placed for quantity in units.values()} == {1, 2, 3}
     assert all(price > 0 and round(price, 2) == price for price in plan.prices.values())
+
+
+def test_a_value_longer_than_csv_files_may_have_is_reported_with_its_line(log):
+    (problem,) = problems(log("ann,2026-01-01,CUP,1,4.50", f"{'x' * 200_000},2026-01-01,CUP,1,4.50"))
+    assert problem == "line 3: field larger than field limit (131072)"

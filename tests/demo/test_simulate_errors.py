@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event, Thread
+from typing import Any
 
 import httpx
 import pytest
 from django.core.management import CommandError, call_command
 
 from inventory import operations as inventory
-from orders.models import Order
+from orders.models import Order, OrderChange
 from project.demo import simulation, simulation_setup
 from project.demo.simulation import Tally
 from project.demo.simulation_plan import Basket, Plan
@@ -140,6 +142,52 @@ def another_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+@pytest.mark.parametrize(("status", "counted"), [(None, "no answer (RemoteProtocolError)"), (502, "502 Bad Gateway")])
+def test_an_order_without_a_usable_answer_is_counted_by_what_came_instead(status, counted):
+    class Broken(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            if status is not None:
+                self.send_error(status)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    answers: simulation.Answers = SimpleQueue()
+    orders = iter([(0.0, Basket("ann", {"CUP": 1}))])
+    with HTTPServer(("127.0.0.1", 0), Broken) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        simulation.run_client(
+            lambda: next(orders, None),
+            accounts={"ann": User(email="ann@example.org")},
+            base_url=f"http://127.0.0.1:{server.server_port}/",
+            answers=answers,
+            stop=Event(),
+        )
+        server.shutdown()
+        thread.join()
+    assert answers.get_nowait() == counted
+    assert answers.empty()
+
+
+def test_a_server_that_vanishes_before_the_first_order_is_reported():
+    url = f"http://127.0.0.1:{free_port()}/"
+    with pytest.raises(SimulationFailed, match=f"{url} no longer answers"):
+        simulation_setup.check_token(User(email="ann@example.org"), base_url=url)
+
+
+def test_an_order_that_is_cancelled_after_it_was_confirmed_is_counted_once(db):
+    order = Order.objects.create(customer_id=User().pk, currency="EUR", total=1, status="cancelled", version=3)
+    for sequence, status in enumerate(("placed", "confirmed", "cancelled"), start=1):
+        OrderChange.objects.create(order=order, sequence=sequence, to_status=status)
+    tally = Tally()
+    tally.waiting.add(order.pk)
+    simulation.count_ended(tally)
+    assert dict(tally.ended) == {"confirmed": 1}
+    assert not tally.waiting
 
 
 def test_unreachable_server_is_reported_in_one_line_and_nothing_is_created(system, log):

@@ -1,8 +1,11 @@
+import json
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
 from inventory import operations
@@ -175,3 +178,21 @@ def test_database_refuses_a_negative_price():
     add_mug()
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("UPDATE inventory_product SET price = -1")
+
+
+def test_loading_a_fixture_announces_no_product(tmp_path, published):
+    fields = {"sku": "MUG", "name": "Mug", "price": "9.90"}
+    fields |= dict.fromkeys(("created_at", "changed_at"), "2026-01-01T00:00:00Z")
+    (tmp_path / "products.json").write_text(
+        json.dumps([{"model": "inventory.product", "pk": str(uuid4()), "fields": fields}])
+    )
+    call_command("loaddata", tmp_path / "products.json", verbosity=0)
+    assert Product.objects.get().sku == "MUG"
+    assert published() == []
+
+
+def test_an_unknown_location_cannot_be_changed():
+    with pytest.raises(InvalidInput) as refusal:
+        operations.change_location(code="ghost", name="Ghost")
+    assert wrong_fields(refusal) == {"code"}
+    assert not Location.objects.exists()

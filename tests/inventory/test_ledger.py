@@ -1,8 +1,9 @@
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from inventory import operations
 from inventory.models import Movement, Stock
+from inventory.operations.ledger import change, write_movements
 from tests.inventory.helpers import order_for, stocked
 from tests.migrations.helpers import REPLACED, migrate_replaced
 
@@ -112,3 +113,14 @@ def test_stock_row_without_movements_can_be_deleted(mugs):
     )
     execute("DELETE FROM inventory_stock WHERE on_hand = 0")
     assert Stock.objects.count() == 1
+
+
+def test_a_movement_of_a_stock_row_that_is_gone_is_refused_and_nothing_is_written(mugs):
+    here = Stock.objects.get()
+    gone = Stock(pk=here.pk + 1, product=here.product, location=here.location)
+    movements = [change(stock, Movement.Kind.RECEIVED, on_hand=5, reason="delivery") for stock in (here, gone)]
+    before = Movement.objects.count()
+    with pytest.raises(DatabaseError, match=rf"stock rows \[{gone.pk}\] are missing"), transaction.atomic():
+        write_movements(movements)
+    assert Movement.objects.count() == before
+    assert Stock.objects.get().on_hand == 10

@@ -32,14 +32,14 @@ def test_the_models_need_no_migration(migrated):
 
 
 def test_the_plan_of_a_migration_says_what_its_operations_do():
+    on_disk = MigrationLoader(None, replace_migrations=False).disk_migrations
     for app, operations in {
         "inventory": ("Run statements on postgresql", "Rename constraints of product", "Change movement in place"),
         "bus": ("Run statements on sqlite", "Change delivery in place"),
     }.items():
-        loader = MigrationLoader(connection, replace_migrations=False)
         described = [
             operation.describe()
-            for (label, _), migration in loader.disk_migrations.items()
+            for (label, _), migration in on_disk.items()
             for operation in migration.operations
             if label == app
         ]

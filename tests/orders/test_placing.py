@@ -191,6 +191,12 @@ def test_many_orders_take_the_statements_of_one(catalogue, published, django_ass
     assert OrderChange.objects.filter(to_status="placed").count() == 50
 
 
+def test_no_orders_are_placed_without_a_statement_that_writes(published):
+    assert operations.place_orders(orders=[]) == []
+    assert not Order.objects.exists()
+    assert published() == []
+
+
 def test_one_invalid_order_of_several_is_named_and_no_order_is_placed(catalogue):
     catalogue("TEA")
     orders = [

@@ -278,3 +278,13 @@ def test_database_refuses_a_repeated_sequence(place):
     order = place()
     with pytest.raises(IntegrityError), transaction.atomic():
         OrderChange.objects.create(order=order, sequence=1, from_status="placed", to_status="paid")
+
+
+def test_a_line_and_a_change_can_be_read_by_people(place):
+    order = place()
+    cancel_order(order_id=order.pk, reason="changed my mind")
+    assert [str(line) for line in order.lines.all()] == ["2 x TEA"]
+    assert [str(change) for change in order.changes.order_by("sequence")] == [
+        "1: new to placed",
+        "2: placed to cancelled",
+    ]

@@ -253,3 +253,20 @@ def test_users_can_change_only_their_name():
 
 def test_users_me_requires_a_token():
     assert_problem(client_of().get("/api/v1/users/me/"), 401)
+
+
+def test_an_error_of_the_database_that_is_not_about_the_address_is_not_taken_for_one(monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise IntegrityError("another constraint")
+
+    monkeypatch.setattr(type(User.objects), "create_user", fail)
+    with pytest.raises(IntegrityError, match="another constraint"):
+        operations.register_user(email="ann@example.org", password=PASSWORD)
+
+
+def test_an_account_is_not_renamed_to_what_is_no_name():
+    ann = operations.register_user(email="ann@example.org", password=PASSWORD, name="Ann")
+    with pytest.raises(operations.InvalidUser) as refusal:
+        operations.rename_user(user_id=ann.pk, name="x" * 1000)
+    assert {error.field for error in refusal.value.errors} == {"name"}
+    assert User.objects.get().name == "Ann"

@@ -44,7 +44,7 @@ def start(
     """
     parent = os.getpid()
 
-    def die_with_parent() -> None:
+    def die_with_parent() -> None:  # pragma: no cover - between fork and exec nothing can be saved
         if _libc is not None:
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent:  # it vanished before the line above
