@@ -193,7 +193,7 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, str] | None, st
         yield name, address(name), None, "all staff"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS, ids=[name.replace(" ", "_") for name in KINDS])
 def test_each_person_gets_the_pages_in_the_table_and_no_other(world, kind):
     client, wrong = client_of(world.people[kind]), {}
     is_staff = kind not in ("anonymous", "customer")
@@ -213,7 +213,7 @@ def test_each_person_gets_the_pages_in_the_table_and_no_other(world, kind):
     assert wrong == {}
 
 
-@pytest.mark.parametrize("kind", KINDS[2:])
+@pytest.mark.parametrize("kind", KINDS[2:], ids=[name.replace(" ", "_") for name in KINDS[2:]])
 def test_each_member_of_staff_is_offered_the_actions_in_the_table(world, rf, kind):
     request = rf.get("/")
     request.user = world.people[kind]
@@ -228,7 +228,7 @@ def test_each_member_of_staff_is_offered_the_actions_in_the_table(world, rf, kin
         assert set(model_admin.get_actions(request)) == expected, model
 
 
-@pytest.mark.parametrize("kind", KINDS[2:])
+@pytest.mark.parametrize("kind", KINDS[2:], ids=[name.replace(" ", "_") for name in KINDS[2:]])
 def test_a_list_of_an_app_and_the_search_show_what_one_may_see(world, kind):
     client, letter = client_of(world.people[kind]), LETTERS.get(kind, "nobody")
     seen = {label for label, may in MODEL_ROWS.items() if letter in may["view"]}

@@ -43,7 +43,7 @@ STATEMENTS = {
 
 
 @pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("kind", STATEMENTS)
+@pytest.mark.parametrize("kind", STATEMENTS, ids=[name.replace(" ", "_") for name in STATEMENTS])
 def test_rows_cannot_be_changed_deleted_or_replaced(clerk, table, kind):
     if kind.startswith("TRUNCATE") and connection.vendor == "sqlite":
         kind = "DELETE"  # SQLite has no other

@@ -70,7 +70,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", WAYS, ids=[name.replace(" ", "_") for name in WAYS])
 def test_each_way_to_set_a_price_records_the_operating_systems_user_outside_a_request(mug, way):
     recorded = Recorded()
     WAYS[way]("MUG")

@@ -163,7 +163,7 @@ def test_failure_halfway_rolls_back_the_whole_import(mugs, write_file, monkeypat
 
 
 def test_a_thousand_rows_take_the_statements_of_ten(mugs, write_file):
-    """Each row adds a product. Inserts of products and audit entries on SQLite do not count: they come in hundreds."""
+    """Each row adds a product. SQLite's inserts of these and their audit do not count: one has a hundred."""
 
     def statements(number: int, prefix: str) -> int:
         file = write_file(HEADER + "".join(f"{prefix}-{n},north,2,,Cup {n},1,\n" for n in range(number)))

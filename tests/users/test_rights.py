@@ -106,7 +106,7 @@ def test_who_may_change_accounts_changes_customers_and_gives_nobody_rights(edito
     assert rights_of(ann) == before
 
 
-@pytest.mark.parametrize("who", STAFF)
+@pytest.mark.parametrize("who", STAFF, ids=[name.replace(" ", "_") for name in STAFF])
 @pytest.mark.parametrize("path", ["change/", "password/", "change/?_popup=1", "delete/", "change/?_to_field=id"])
 def test_only_superusers_touch_accounts_of_staff(editor, people, who, path):
     before = account_of(people[who])
@@ -116,7 +116,7 @@ def test_only_superusers_touch_accounts_of_staff(editor, people, who, path):
     assert account_of(people[who]) == before
 
 
-@pytest.mark.parametrize("who", STAFF)
+@pytest.mark.parametrize("who", STAFF, ids=[name.replace(" ", "_") for name in STAFF])
 def test_accounts_of_staff_are_shown_read_only(editor, people, who):
     page = logged_in(editor).get(f"{USERS}{people[who].pk}/change/")
     assert page.status_code == 200
@@ -256,7 +256,7 @@ def during_a_request_of(person: Any, change: Callable[[], object]) -> None:
     request_in_hand(view)(request)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", WAYS, ids=[name.replace(" ", "_") for name in WAYS])
 def test_whatever_a_page_writes_only_superusers_give_rights(editor, root, way):
     ann = new_user()
 
