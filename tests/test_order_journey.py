@@ -28,7 +28,7 @@ def catalogue(drain):
 
 @pytest.fixture
 def customer(db):
-    return users.register_user(email="ada@example.org", password="correct horse battery", name="Ada")
+    return users.register_user(email="ada@example.org", password="correct horse battery", name="Ada", confirmed=True)
 
 
 def stock_figures() -> tuple[int, int]:
@@ -38,7 +38,7 @@ def stock_figures() -> tuple[int, int]:
 
 def test_a_new_user_gets_a_welcome_order_that_is_confirmed(catalogue, settings, drain, published):
     settings.WELCOME_SKU = "CUP"
-    user = users.register_user(email="ada@example.org", password="correct horse battery", name="Ada")
+    user = users.register_user(email="ada@example.org", password="correct horse battery", name="Ada", confirmed=True)
     drain()
     order = Order.objects.get(customer_id=user.pk)
     assert order.status == "confirmed"
