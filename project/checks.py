@@ -74,11 +74,9 @@ def weak_password(url: str) -> str | None:
         return None
     if not password:
         return "has no password, and the server is on another machine"
-    return (
-        f"has a password of fewer than {MIN_PASSWORD_LENGTH} characters"
-        if len(password) < MIN_PASSWORD_LENGTH
-        else None
-    )
+    if len(password) < MIN_PASSWORD_LENGTH:
+        return f"has a password of fewer than {MIN_PASSWORD_LENGTH} characters"
+    return None
 
 
 def production_errors() -> list[str]:

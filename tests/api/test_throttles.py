@@ -82,6 +82,7 @@ def test_behind_one_proxy_the_address_that_the_proxy_added_counts(db, low_rates,
         ("", "192.0.2.300"),
         ("1" * 5000, "[::1"[::-1]),
     ],
+    ids=map(str, range(9)),
 )
 def test_two_spellings_of_one_client_share_a_count(db, low_rates, settings, first, second):
     settings.NUM_PROXIES = 1
@@ -129,14 +130,14 @@ def test_a_key_of_the_cache_tells_no_address_and_expires(shared, low_rates):
 
 
 GARBAGE: dict[str, Any] = {
-    "a pickle": pickle.dumps({"a": 1}),
+    "a-pickle": pickle.dumps({"a": 1}),
     "text": b"not a number",
     "nothing": b"",
     "JSON": b'{"a": 1}',
-    "a fraction": b"1.5",
-    "the largest number": b"9223372036854775807",
-    "a number that is too large": b"1" * 5000,
-    "a negative number": b"-5",
+    "a-fraction": b"1.5",
+    "the-largest-number": b"9223372036854775807",
+    "a-number-that-is-too-large": b"1" * 5000,
+    "a-negative-number": b"-5",
 }
 
 

@@ -73,16 +73,16 @@ def test_system_checks_of_deployments_name_unsafe_settings_and_their_remedies(se
 
 GOOD = secrets.token_urlsafe(50)
 WEAK = {
-    "the default": DEFAULT_SECRET_KEY,
-    "Django's example": "django-insecure-" + GOOD,
-    "one character less than is needed": GOOD[:49],
-    "one character": "x" * 60,
-    "nine characters": "".join(secrets.choice("abcdefghi") for _ in range(80)),
-    "a word again and again": "secret-of-my-shop " * 5,
-    "the digits again and again": "0123456789" * 6,
-    "a pattern with a rest": ("correct horse battery " * 4)[:-5],
-    "a random pattern twenty times": secrets.token_urlsafe(12) * 20,
-    "a pattern with a number": "".join(f"password-{number}-" for number in range(9)),
+    "the-default": DEFAULT_SECRET_KEY,
+    "Djangos-example": "django-insecure-" + GOOD,
+    "one-character-less-than-is-needed": GOOD[:49],
+    "one-character": "x" * 60,
+    "nine-characters": "".join(secrets.choice("abcdefghi") for _ in range(80)),
+    "a-word-again-and-again": "secret-of-my-shop " * 5,
+    "the-digits-again-and-again": "0123456789" * 6,
+    "a-pattern-with-a-rest": ("correct horse battery " * 4)[:-5],
+    "a-random-pattern-twenty-times": secrets.token_urlsafe(12) * 20,
+    "a-pattern-with-a-number": "".join(f"password-{number}-" for number in range(9)),
 }
 
 
