@@ -55,8 +55,8 @@ def test_fifty_clients_of_each_slow_kind_keep_nobody_from_an_answer(address, con
         for _ in range(50):
             connect().sendall(beginning)
     for _ in range(5):
-        # Far less than the first of them is given.
-        assert httpx.get(f"{address}/healthz", timeout=HEAD_S).status_code == 200
+        # Less than any of the kinds takes from gunicorn's own worker.
+        assert httpx.get(f"{address}/healthz", timeout=25).status_code == 200
 
 
 def test_each_slow_client_is_refused_in_the_end_or_answered(address, connect):

@@ -84,8 +84,12 @@ class BoundedAdmin(ModelAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         return None if NUL in object_id else super().get_object(request, object_id, from_field)
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Run an action unless more rows are selected than it may change, or something that is no row."""
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], **where: Any) -> HttpResponse | None:
+        """Run an action unless more rows are selected than it may change, or something that is no row.
+
+        Args:
+            where: from Django 6.1 on, the kind of the page, `action_location`.
+        """
         selected = set(request.POST.getlist(ACTION_CHECKBOX_NAME))
         if request.POST.get("select_across", "0").lower() not in ("", "0", "false"):
             # Exactly the rows that are counted here: others may come meanwhile.
@@ -105,7 +109,7 @@ class BoundedAdmin(ModelAdmin):
         if not all(map(self._is_key, selected)):
             self.message_user(request, "Nothing was changed: one of the selected rows is unknown.", messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
-        answer: HttpResponse | None = super().response_action(request, queryset)
+        answer: HttpResponse | None = super().response_action(request, queryset, **where)
         return answer
 
     def _is_key(self, text: Any) -> bool:
