@@ -37,13 +37,21 @@ Coverage.save = _one_at_a_time(Coverage.save)  # type: ignore[method-assign]
 
 def coverage_init(reg: Any, options: dict[str, str]) -> None:
     """Start to save; coverage calls this in each process, and in the child of each fork."""
-    # No daemon: Python waits for the thread before coverage and the interpreter end.
-    threading.Thread(target=_save_until_the_end, name="coverage").start()
+    stop, process = threading.Event(), os.getpid()
+    saver = threading.Thread(target=_save_until, args=[stop], name="coverage", daemon=True)
+
+    def end() -> None:
+        """A thread that saves while the interpreter shuts down would crash the process, or stop it for ever."""
+        if process == os.getpid():  # a forked child inherits the function, but not the thread
+            stop.set()
+            saver.join()
+
+    # Earlier than atexit's functions, of which coverage's own closes the data.
+    threading._register_atexit(end)  # type: ignore[attr-defined]
+    saver.start()
 
 
-def _save_until_the_end() -> None:
-    main = threading.main_thread()
-    while main.is_alive():
-        main.join(INTERVAL_S)
+def _save_until(stop: threading.Event) -> None:
+    while not stop.wait(INTERVAL_S):
         if coverage := Coverage.current():
             coverage.save()

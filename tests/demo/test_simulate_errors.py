@@ -17,8 +17,9 @@ from django.core.management import CommandError, call_command
 from inventory import operations as inventory
 from orders.models import Order, OrderChange
 from project.demo import simulation, simulation_setup
+from project.demo.management.commands.simulate import Command
 from project.demo.simulation import Tally
-from project.demo.simulation_plan import Basket, Plan
+from project.demo.simulation_plan import Basket, Plan, random_plan
 from project.demo.simulation_setup import SimulationFailed, email_for
 from tests.demo.plans import cups, ignore_progress, table_figures
 from tests.system import System, eventually, free_port
@@ -220,6 +221,22 @@ def test_twenty_invalid_rows_are_listed_and_the_rest_counted_and_nothing_is_crea
     assert lines[21].startswith("23 errors")
     assert refusal.value.returncode == 1
     assert not User.objects.exists()
+
+
+def test_a_few_invalid_rows_are_all_listed(db, log):
+    with log.open("a") as file:
+        file.write("ann,2026-01-01,TEA,0,1.00\n")
+    with pytest.raises(CommandError) as refusal:
+        call_command("simulate", file=log)
+    first, *others = str(refusal.value).splitlines()
+    assert first == "line 3: quantity '0' is not a whole number from 1 to 10000"
+    assert not [line for line in others if line.startswith("and ")]
+
+
+def test_a_simulation_without_a_seed_prints_the_one_it_chose(capsys):
+    chosen = Command().plan(file=None, users=3, orders=4, seed=None)
+    seed = int(capsys.readouterr().out.removeprefix("seed "))
+    assert list(chosen.baskets()) == list(random_plan(users=3, orders=4, seed=seed).baskets())
 
 
 @pytest.mark.parametrize("name", ["no.csv", "."])
