@@ -21,7 +21,7 @@ from project.bus.admin import tables
 from project.bus.backends import backend
 from project.bus.models import AuditEntry, Delivery, Event, Failure, FailureCount, Receipt, RefusedMessage, Subscription
 from tests.api.clients import client_of, new_user
-from users.models import User
+from users.models import MailCount, User
 
 pytestmark = pytest.mark.django_db
 postgresql_only = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="tests the plans of PostgreSQL")
@@ -34,6 +34,7 @@ def fill(number: int) -> None:
     """Add this many rows to each table, lines to the first order, and receipts to the first event."""
     serial = [f"{uuid4().hex[:12]}-{n}" for n in range(number)]
     User.objects.bulk_create(User(email=f"{name}@example.org", name=f"Name {name}") for name in serial)
+    MailCount.objects.bulk_create(MailCount(recipient=name, day="2026-01-01") for name in serial)
     Group.objects.bulk_create(Group(name=name) for name in serial)
     FailureCount.objects.bulk_create(FailureCount(signature=name, handler="h", error="E", count=1) for name in serial)
     RefusedMessage.objects.bulk_create(RefusedMessage(queue=name, reason="r", count=1, sample="s") for name in serial)

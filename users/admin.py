@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
@@ -36,6 +37,13 @@ class CompactMultiSelect(admin.ModelAdmin):  # type: ignore[type-arg]
         return field
 
 
+def without_address(entry: LogEntry) -> LogEntry:
+    """Name an account by its id in the admin's history, which outlives the account's address."""
+    entry.object_repr = str(entry.object_id)
+    entry.save(update_fields=["object_repr"])
+    return entry
+
+
 @admin.register(User)
 class UserAdmin(GuardsAccounts, CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: ignore[type-arg, misc]
     """Accounts, newest first. Adding one publishes UserCreated."""
@@ -58,6 +66,12 @@ class UserAdmin(GuardsAccounts, CompactMultiSelect, DjangoUserAdmin, LargeTableA
     add_fieldsets = (
         (None, {"classes": ("wide",), "fields": ("email", "name", "usable_password", "password1", "password2")}),
     )
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        return without_address(super().log_addition(request, obj, message))
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        return without_address(super().log_change(request, obj, message))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Refuse: other services know the id, so an account is deactivated instead."""

@@ -33,7 +33,10 @@ PROBLEMS = {
         "This address or this account has used all that it may; `detail` says of what, and `Retry-After` has the "
         "seconds to wait."
     ),
-    HTTPStatus.SERVICE_UNAVAILABLE: "Too many passwords are being checked; `Retry-After` has the seconds to wait.",
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "The database took too long, or too many passwords are being checked. Nothing was changed; `Retry-After` has "
+        "the seconds to wait."
+    ),
 }
 
 
@@ -109,8 +112,7 @@ class Schema(AutoSchema):
                 self.method not in SAFE_METHODS or not isinstance(throttle, AccountThrottle)
                 for throttle in self.view.get_throttles()
             ),
-            # These hash passwords.
-            HTTPStatus.SERVICE_UNAVAILABLE: getattr(self.view, "throttle_scope", "") in ("login", "register"),
+            HTTPStatus.SERVICE_UNAVAILABLE: True,
         }
         content = {CONTENT_TYPE: {"schema": self.resolve_serializer(ProblemSerializer, "response").ref}}
         for status, possible in statuses.items():

@@ -33,7 +33,7 @@ READY_MADE: Mapping[str, tuple[str, ...]] = {
         *("orders.view_order", "orders.view_catalogueitem"),
         *("inventory.view_product", "inventory.view_location", "inventory.view_stock", "inventory.view_movement"),
         *("inventory.view_allocation", "inventory.view_reservation"),
-        *("users.view_user", "auth.view_group", "audit.view_change"),
+        *("users.view_user", "users.view_mailcount", "auth.view_group", "audit.view_change"),
         *("bus.view_event", "bus.view_subscription", "bus.view_receipt", "bus.view_delivery"),
         *("bus.view_failure", "bus.view_failurecount", "bus.view_refusedmessage", "bus.view_auditentry"),
     ),
