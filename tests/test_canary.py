@@ -27,8 +27,9 @@ PLACES = {
 
 
 def canary(name: str) -> str:
-    """A word that is nowhere by chance."""
-    return f"{secrets.token_hex(8)}{name}{secrets.token_hex(8)}"
+    """A word that is nowhere by chance. A password is unlike the other words, as it must be."""
+    letters = "stuvwxyz" if name == "password" else "0123456789abcdef"
+    return "".join(secrets.choice(letters) for _ in range(32))
 
 
 class RefusingMailServer:
@@ -102,7 +103,8 @@ def use_the_api(web: str, *, account: dict[str, str], words: dict[str, str]) -> 
     """Do as customers do, with their mistakes. Return the tokens' signatures."""
     email, password = account["email"], account["password"]
     with httpx.Client(base_url=f"{web}/api/v1", timeout=30, trust_env=False) as client:
-        assert client.post("/users/", json=account).status_code == 201
+        registered = client.post("/users/", json=account)
+        assert registered.status_code == 201, registered.text
         client.post("/users/", json=account | {"password": words["wrong"]})
         assert client.post("/auth/token/", json={"email": email, "password": words["wrong"]}).status_code == 401
         tokens = client.post("/auth/token/", json={"email": email, "password": password}).json()

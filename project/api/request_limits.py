@@ -11,6 +11,7 @@ from django.views.defaults import bad_request
 
 from project.api.problems import PREFIX, problem_response
 
+NUL = "\0"
 #: The longest path with query string, in bytes. The web server's own limit is higher, so that the API answers.
 MAX_URL_LENGTH = 4096
 
@@ -47,6 +48,10 @@ def faults(request: HttpRequest, *, in_api: bool) -> Iterator[tuple[HTTPStatus, 
     except TooManyFieldsSent:
         detail = f"The URL has more than {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS} parameters. Send fewer."
         yield HTTPStatus.BAD_REQUEST, "too_many_parameters", detail
+    # PostgreSQL's texts cannot hold it. Filters of the API refuse it themselves, and name the field.
+    query = "" if in_api else request.META.get("QUERY_STRING", "").replace("%00", NUL)
+    if any(NUL in text for text in (request.path_info, query, *request.COOKIES.values())):
+        yield HTTPStatus.BAD_REQUEST, "nul_byte", "The address or a cookie has a NUL byte. Remove it."
     if in_api and len(request.get_full_path()) > MAX_URL_LENGTH:
         detail = f"The URL has more than {MAX_URL_LENGTH} bytes. Send fewer or shorter parameters."
         yield HTTPStatus.REQUEST_URI_TOO_LONG, "url_too_long", detail
