@@ -22,7 +22,7 @@ LOGINS_MUTANTS: list[Mutant] = [
         file="users/attempts.py",
         old="rows = LogInAttempts.objects.select_for_update()",
         new="rows = LogInAttempts.objects",
-        tests=f"{ATTEMPTS}::test_of_parallel_guesses_no_more_are_checked_than_the_limit_allows",
+        tests=f"{ATTEMPTS}::test_two_who_count_at_the_same_time_wait_for_each_other",
         postgresql=True,
     ),
     Mutant(

@@ -77,7 +77,7 @@ users.user clear_lock_outs        S
 #: For all staff.
 FOR_STAFF = ("index", "search", "jsi18n", "password_change", "password_change_done")
 #: Log-in and log-out are for anyone. Without permissions the others show nothing: each has a test below.
-OTHERS = ("login", "logout", "autocomplete", "view_on_site", "app_list")
+OTHERS = ("login", "logout", "autocomplete", "app_list")
 
 LETTERS = dict(zip(READY_MADE, "skoa", strict=True)) | {"superuser": "S"}
 KINDS = ("anonymous", "customer", "staff", *LETTERS)

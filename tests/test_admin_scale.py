@@ -104,7 +104,7 @@ def queries(request: Callable[[], object]) -> list[str]:
 
 def test_each_list_is_in_the_menu_and_takes_the_same_queries_with_10_rows_and_with_100(admin_client):
     models = {
-        *(User, Group, Order, CatalogueItem, Product, Location, Stock, Allocation, Reservation, Movement),
+        *(User, MailCount, Group, Order, CatalogueItem, Product, Location, Stock, Allocation, Reservation, Movement),
         *(Event, Delivery, Receipt, Failure, FailureCount, Subscription, RefusedMessage, AuditEntry, Change),
     }
     assert set(admin.site._registry) == models

@@ -28,7 +28,7 @@ PLACES = {
 
 def canary(name: str) -> str:
     """A word that is nowhere by chance."""
-    return f"canary{name}{secrets.token_hex(8)}"
+    return f"{secrets.token_hex(8)}{name}{secrets.token_hex(8)}"
 
 
 class RefusingMailServer:

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
+from project.api.account_throttle import AccountThrottle
 from project.api.throttles import AddressThrottle
 from project.errors import FieldError
 from users import confirmation, operations, tokens
@@ -199,7 +200,7 @@ class LogoutView(APIView):
 class PasswordView(APIView):
     """POST: change one's password."""
 
-    throttle_classes = (AddressThrottle,)
+    throttle_classes = (AddressThrottle, AccountThrottle)
     throttle_scope = "login"
 
     @extend_schema(request=PasswordSerializer, responses=TokensSerializer)

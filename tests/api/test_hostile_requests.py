@@ -215,7 +215,7 @@ RAW = {
     b"GET /api/v1/\x00": 400,
     b"GET /api/v1/\xff\xfe?\xff": 400,
     b"GET /api/v1/products/%zz/?a=%f": 404,
-    b"GET /api/v1/products/%00/": 404,
+    b"GET /api/v1/products/%00/": 400,
     b"GET api/v1/products/": 400,
     b"get /api/v1/products/": 400,
     b"TRACE /api/v1/products/": 401,
@@ -264,5 +264,5 @@ def test_a_client_that_closes_in_mid_body_causes_no_server_error(system):
     address = system.web()
     head = b"POST /api/v1/users/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     head += b"Content-Length: 100\r\n\r\n"
-    assert b" 400 " in exchange(address, head + b"{").partition(b"\r\n")[0]
+    assert exchange(address, head + b"{") == b"", "the server read half a request"
     assert "Traceback" not in Path(system.log("web")).read_text()

@@ -44,6 +44,7 @@ def test_no_group_gives_rights_or_changes_accounts():
     assert not {name for name in given if name.startswith(("auth.", "users.", "admin."))} - {
         "auth.view_group",
         "users.view_user",
+        "users.view_mailcount",
     }
 
 

@@ -139,18 +139,19 @@ def test_links_to_this_machine_are_a_warning_with_which_servers_start(settings, 
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("redis://10.0.0.7/0", "has no password"),
-        ("rediss://user@cache.example.org/0", "has no password"),
-        ("rediss://user:@cache.example.org/0", "has no password"),
-        ("redis://:short@cache.example.org/0", "fewer than 12"),
-        ("redis://:%41%41%41%41@cache.example.org/0", "fewer than 12"),
-        ("redis://:guest@[2001:db8::1]:6379/0", "fewer than 12"),
+        ("redis://10.0.0.7/0", "no password"),
+        ("rediss://user@cache.example.org/0", "no password"),
+        ("rediss://user:@cache.example.org/0", "no password"),
+        ("redis://:short@cache.example.org/0", "12 characters"),
+        ("redis://:%41%41%41%41@cache.example.org/0", "12 characters"),
+        ("redis://:guest@[2001:db8::1]:6379/0", "12 characters"),
         ("redis://:long-enough-password@cache.example.org/0", None),
         ("redis://127.0.0.1:6379/0", None),
         ("redis://localhost/0", None),
         ("redis://[::1]:6379/0", None),
         ("redis+socket:///run/redis.sock", None),
     ],
+    ids=map(str, range(11)),
 )
 def test_the_password_of_a_server_on_another_machine_must_be_long(settings, name, url, reason) -> None:
     strong(settings)

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -12,6 +13,12 @@ from inventory import operations as inventory
 from tests.faults.client_history import Client
 from tests.faults.cluster import Cluster, cluster
 from tests.services import need_rabbitmq, wait_for_coverage
+
+
+@pytest.fixture(autouse=True)
+def _no_quotas(settings: Any) -> None:
+    """Let one customer place hundreds of orders, within this process."""
+    settings.MAX_OPEN_ORDERS = settings.MAX_HELD_UNITS = 1_000_000
 
 
 @pytest.fixture

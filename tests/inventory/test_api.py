@@ -46,7 +46,7 @@ def test_product_is_retrieved_by_its_sku(client):
     assert answer.json()["sku"] == "a.b-c_1"
 
 
-@pytest.mark.parametrize("sku", ["GHOST", "OLD", "%00", "a%2Fb", "X" * 65, "MUG%0A", "%F0%9F%8D%BA"])
+@pytest.mark.parametrize("sku", ["GHOST", "OLD", "a%2Fb", "X" * 65, "MUG%0A", "%F0%9F%8D%BA"])
 def test_unknown_or_inactive_product_is_a_404_problem(client, sku):
     stocked("MUG", north=1)
     stocked("OLD", north=5)

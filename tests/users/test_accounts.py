@@ -259,7 +259,7 @@ def test_an_error_of_the_database_that_is_not_about_the_address_is_not_taken_for
     def fail(*_: object, **__: object) -> None:
         raise IntegrityError("another constraint")
 
-    monkeypatch.setattr(type(User.objects), "create_user", fail)
+    monkeypatch.setattr(User, "save", fail)
     with pytest.raises(IntegrityError, match="another constraint"):
         operations.register_user(email="ann@example.org", password=PASSWORD)
 

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
 from project.api.throttles import AddressThrottle
 from tests.api.clients import assert_problem, client_of, new_user
+from tests.system import eventually
 from users import attempts, hashers
 from users.models import LogInAttempts, User
 
@@ -224,6 +225,34 @@ def test_of_parallel_guesses_no_more_are_checked_than_the_limit_allows(transacti
         answers = list(pool.map(guess, range(24)))
     assert sorted(answers) == [401] * 10 + [429] * 14
     assert len(checked) == 10
+
+
+def test_two_who_count_at_the_same_time_wait_for_each_other(transactional_db):
+    """The second one comes while the first one has counted and has not committed."""
+    fail(1)
+    key = attempts.ACCOUNT.key("ann@example.org")
+
+    def count() -> None:
+        try:
+            attempts.begin(email="ann@example.org", address=None)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            attempts.add(attempts.ACCOUNT, key)
+            second = pool.submit(count)
+            if connection.vendor == "postgresql":
+                eventually(is_waiting_for_a_lock, within=20, what="the second one waits")
+        second.result(timeout=30)
+    assert LogInAttempts.objects.get(key=key).failures == 3
+
+
+def is_waiting_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        # pg_stat_activity does not change within a transaction.
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 def test_old_counts_are_removed_when_a_new_one_is_added(db):

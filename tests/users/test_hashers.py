@@ -92,11 +92,12 @@ def test_the_admin_says_when_no_slot_is_free(db, busy):
     superuser = new_user(is_staff=True, is_superuser=True)
     browser = Client()
     browser.force_login(superuser)
+    customer = new_user()
     busy()
     page = browser.post("/admin/login/?next=/", {"username": superuser.email, "password": "x"}).content.decode()
     assert "Too many passwords are being checked." in page
     form = {"usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
-    answer = browser.post(f"/admin/users/user/{superuser.pk}/password/", form)
+    answer = browser.post(f"/admin/users/user/{customer.pk}/password/", form)
     assert answer.status_code == 503
     assert "Retry-After" in answer.headers
     assert b"Nothing was changed" in answer.content
