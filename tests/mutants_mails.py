@@ -30,9 +30,9 @@ MAILS_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         name="mails: a token refresh asks, too",
-        file="project/security_settings.py",
-        old='"USER_AUTHENTICATION_RULE": "users.login.may_log_in",',
-        new="",
+        file="users/tokens.py",
+        old="if not user.may_log_in or token.get(",
+        new="if token.get(",
         tests="tests/users/test_confirmation.py::test_token_of_an_account_whose_address_is_no_longer_confirmed_is_not_refreshed",
     ),
     Mutant(
