@@ -1,14 +1,15 @@
 """System checks of settings that are unsafe in production.
 
 `manage.py check --deploy` shows what they find. Web servers, workers and `manage.py up` run them when they start, and
-refuse to start with an error. Other commands, such as migrate, do not run them.
+refuse to start with an error, but not with a warning. Other commands, such as migrate, do not run them.
 """
 
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register, run_checks
+from django.core.checks import ERROR, CheckMessage, Error, Tags, register, run_checks
+from django.core.checks import Warning as CheckWarning
 
 #: The tag of these checks: `manage.py check --deploy --tag production`.
 PRODUCTION = "production"
@@ -70,7 +71,7 @@ def weak_password(url: str) -> str | None:
     password = unquote(parts.password or "")
     if parts.scheme.startswith("amqp") and password in ("", "guest"):
         return "uses RabbitMQ's guest password, which everybody knows"
-    if parts.hostname in LOCAL_HOSTS or str(parts.hostname).startswith("127."):
+    if is_local(parts.hostname):
         return None
     if not password:
         return "has no password, and the server is on another machine"
@@ -79,10 +80,25 @@ def weak_password(url: str) -> str | None:
     return None
 
 
+def is_local(host: str | None) -> bool:
+    """Whether a host is the machine itself."""
+    return host in LOCAL_HOSTS or str(host).startswith("127.")
+
+
+@register(PRODUCTION, Tags.security, deploy=True)
+def check_links(**_: Any) -> list[CheckMessage]:
+    if settings.DEBUG or not settings.CONFIRM_EMAIL or not is_local(urlsplit(settings.SITE_URL).hostname):
+        return []
+    hint = f"Set it to the address at which people reach the web server: https://shop.example.org. {DEVELOPMENT_HINT}"
+    return [
+        CheckWarning("SITE_URL is this machine, so nobody can open the link in a mail.", hint=hint, id="orderly.W001")
+    ]
+
+
 def production_errors() -> list[str]:
     """Return one line for each unsafe setting, with its remedy. Needs the settings only, and no django.setup()."""
     found = run_checks(tags=[PRODUCTION], include_deployment_checks=True)
-    return [f"{error.id}: {error.msg} {error.hint}" for error in found]
+    return [f"{error.id}: {error.msg} {error.hint}" for error in found if error.level >= ERROR]
 
 
 def exit_if_unsafe() -> None:

@@ -64,6 +64,7 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     known = {
         "PATH": "/usr/bin",
         "SECRET_KEY": "K7h_wRz0v4XbQ9sLm2NcTjYpGdFa8EuBiOq1Zx5JrVtHkWn6a1B2",
+        "SITE_URL": "https://shop.example.org",
         # Django 6.1 checks that mails are sent.
         "EMAIL_URL": "smtp+tls://orderly:PASSWORD@mail.example.org:587",
     }
@@ -87,6 +88,12 @@ def test_the_checks_of_a_deployment_name_cookies_without_https():
     checked = run("manage.py check --deploy --fail-level WARNING", SECURE_COOKIES="0")
     assert checked.returncode != 0
     assert "security.W012" in checked.stderr
+
+
+def test_the_checks_of_a_deployment_warn_of_links_to_this_machine():
+    checked = run("manage.py check --deploy", SITE_URL="http://127.0.0.1:8000")
+    assert checked.returncode == 0, "it is a warning"
+    assert "orderly.W001" in checked.stderr
 
 
 @pytest.mark.parametrize(

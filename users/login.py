@@ -1,4 +1,4 @@
-"""The one place where a password is checked: `django.contrib.auth.authenticate` with this backend."""
+"""The one place where a password is checked, and counted: `django.contrib.auth.authenticate`, or `is_password_of`."""
 
 from typing import Any
 
@@ -48,3 +48,20 @@ class CountedBackend(ModelBackend):
 
     def user_can_authenticate(self, user: Any) -> bool:
         return bool(user.may_log_in)
+
+
+class ConfirmingBackend(CountedBackend):
+    """The same for those who confirm their address, and may log in only after that."""
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        return isinstance(user, User)
+
+
+def is_password_of(user: User, password: str, *, request: HttpRequest) -> bool:
+    """Whether a password is that of an account, which need not be confirmed. It counts like a log-in.
+
+    Raises:
+        TooManyAttempts: the account or the address is locked out; the password was not checked.
+        Busy: too many passwords are being checked.
+    """
+    return ConfirmingBackend().authenticate(request, username=user.email, password=password) == user

@@ -96,9 +96,9 @@ def _send_to_confirmed(*, user_id: UUID, key: str, subject: str, text: str) -> N
 
 def _ask_to_confirm(user: User, *, key: str) -> None:
     body = (
-        "Hello,\n\nsomebody, probably you, registered at Orderly with this e-mail address. Open this page to confirm "
-        f"that it is yours:\n\n{confirmation_link(user)}\n\n"
-        "The link works for three days. If it was not you, you need not do anything.\n"
+        "Hello,\n\nsomebody, probably you, registered at Orderly with this e-mail address. If you did not register, do "
+        "nothing. If you did, open this page and enter your password to confirm that the address is yours:\n\n"
+        f"{confirmation_link(user)}\n\nThe link works for three days.\n"
     )
     limit = settings.MAX_MAILS_PER_DAY_UNCONFIRMED
     _deliver(user, key=key, subject="Please confirm your e-mail address", body=body, limit=limit)

@@ -1,30 +1,74 @@
 """The page that the link in a confirmation mail opens."""
 
+import math
 from http import HTTPStatus
 
+from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from users.confirmation import InvalidToken, confirm_address
+from project.api.problems import later_status
+from project.api.throttles import AddressThrottle
+from project.errors import LimitReached, TryLater
+from users.confirmation import InvalidToken, NoPassword, WrongPassword, confirm_address
+from users.serializers import MAX_PASSWORD_LENGTH
 
 
-# The token is the proof. Without a Referer, browsers could not pass Django's check of the origin.
-@csrf_exempt
+class PasswordForm(forms.Form):
+    """Asks for the password of the account whose address is to be confirmed."""
+
+    #: As in views of the API.
+    throttle_scope = "login"
+    # Spaces around a password belong to it.
+    password = forms.CharField(
+        max_length=MAX_PASSWORD_LENGTH,
+        strip=False,
+        error_messages={"required": "Enter the password with which you registered."},
+    )
+
+
+# The CSRF token does not protect the confirmation: to forge this form, one must know token and password, and needs no
+# other's browser. Without it, another site could send wrong passwords from its visitors' browsers until their network
+# addresses are locked out. The site-wide Referrer-Policy, same-origin, lets browsers send the Origin that Django
+# checks, and tells the address of this page, which has the token in it, to no other site.
+@sensitive_post_parameters("password")
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm_address_page(request: HttpRequest, token: str) -> HttpResponse:
-    """Show a button, and confirm the address when it is pressed: programs that scan mails follow links, too."""
-    state, status = "question", HTTPStatus.OK
-    if request.method == "POST":
+    """Ask for the password, and confirm the address if it is right: programs that scan mails follow links, too."""
+    form = PasswordForm(request.POST if request.method == "POST" else None)
+    state, status, wait = "question", HTTPStatus.OK, None
+    if form.is_bound:
         try:
-            confirm_address(token=token)
-            state = "done"
+            status = HTTPStatus.BAD_REQUEST
+            if form.is_valid():
+                _throttle(request, form)
+                confirm_address(token=token, password=form.cleaned_data["password"], request=request)
+                state, status = "done", HTTPStatus.OK
         except InvalidToken:
-            state, status = "invalid", HTTPStatus.BAD_REQUEST
-    answer = render(request, "users/confirm_address.html", {"state": state}, status=status)
-    # The address of this page has the token in it.
-    answer["Referrer-Policy"] = "no-referrer"
+            state = "invalid"
+        except NoPassword:
+            state = "no password"
+        except WrongPassword as error:
+            form.add_error("password", error.errors[0].detail)
+        except TryLater as error:
+            form.add_error("password", f"{error} Try again in {error.wait} seconds.")
+            status, wait = later_status(error), error.wait
+    answer = render(request, "users/confirm_address.html", {"state": state, "form": form}, status=status)
+    if wait is not None:
+        answer["Retry-After"] = str(wait)
     return answer
+
+
+def _throttle(request: HttpRequest, form: PasswordForm) -> None:
+    """Count a request like a log-in.
+
+    Raises:
+        LimitReached: its address sent too many.
+    """
+    throttle = AddressThrottle()
+    if not throttle.allow_request(request, form):
+        raise LimitReached("Too many log-ins from this address.", wait=math.ceil(throttle.wait()))

@@ -38,9 +38,10 @@ class RegistrationSerializer(StrictSerializer):
 
 
 class ConfirmationSerializer(StrictSerializer):
-    """The token of a mail that asks to confirm an address."""
+    """The token of a mail that asks to confirm an address, and the password of the account."""
 
     token = StrictCharField(max_length=500)
+    password = StrictCharField(max_length=MAX_PASSWORD_LENGTH, trim_whitespace=False, write_only=True)
 
 
 class ResendSerializer(StrictSerializer):

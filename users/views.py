@@ -62,17 +62,17 @@ class ConfirmView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
     throttle_classes = (AddressThrottle,)
-    throttle_scope = "register"
+    throttle_scope = "login"
 
     @extend_schema(request=ConfirmationSerializer, responses={HTTPStatus.NO_CONTENT: None})
     def post(self, request: Request) -> Response:
-        """Confirm an e-mail address, with the token at the end of the link in the mail.
+        """Confirm an e-mail address, with the token at the end of the link in the mail and the account's password.
 
-        Repeating it changes nothing.
+        A wrong password counts as a failed log-in. Repeating the call changes nothing.
         """
         serializer = ConfirmationSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        confirmation.confirm_address(**serializer.validated_data)
+        confirmation.confirm_address(**serializer.validated_data, request=request)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -19,7 +20,7 @@ class AddressThrottle(BaseThrottle):
     #: The requests that an address may send in a window, by scope.
     RATES: dict[str, int] = settings.THROTTLE_RATES
 
-    def allow_request(self, request: Request, view: Any) -> bool:
+    def allow_request(self, request: HttpRequest | Request, view: Any) -> bool:
         scope = view.throttle_scope
         return count(subject=f"{scope} {client_address(request)}", window=WINDOW_S) <= self.RATES[scope]
 

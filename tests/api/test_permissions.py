@@ -156,7 +156,7 @@ def world(db: None) -> World:
         },
         bodies={
             "/api/v1/users/": {"email": "new@example.org", "password": PASSWORD},
-            "/api/v1/users/confirm/": {"token": confirmation_token(owner)},
+            "/api/v1/users/confirm/": {"token": confirmation_token(owner), "password": PASSWORD},
             "/api/v1/users/confirm/resend/": {"email": "owner@example.org"},
             "/api/v1/users/me/": {"name": "Bob"},
             "/api/v1/auth/token/": {"email": "owner@example.org", "password": PASSWORD},

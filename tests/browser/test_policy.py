@@ -12,7 +12,10 @@ from playwright.sync_api import Page, expect
 
 from inventory.models import Stock
 from tests.browser.browser import browsing
+from tests.browser.conftest import PASSWORD
 from tests.browser.test_admin import PHONE, log_in
+from users import operations as users
+from users.confirmation import confirmation_token
 
 #: A directory for a look at the pages; none by default.
 SCREENSHOTS = os.environ.get("SCREENSHOTS", "")
@@ -89,6 +92,42 @@ def test_swagger_sends_a_request_within_its_policy(system, order):
         page.get_by_role("button", name="Execute").click()
         expect(page.locator(".responses-wrapper")).to_contain_text("CUP")
         look(page, "swagger")
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (PHONE, False), (PHONE, True)])
+def test_an_address_is_confirmed_within_the_policy_by_keyboard_alone(system, transactional_db, width, dark):
+    user = users.register_user(email="ada@example.org", password=PASSWORD)
+    path = f"/users/confirm/{confirmation_token(user)}/"
+    look_name = f"confirm-{width}{'-dark' if dark else ''}"
+    with browsing(system.web(), width=width, dark=dark) as page:
+        page.goto(path)
+        page.keyboard.press("Tab")
+        expect(page.get_by_label("Password")).to_be_focused()
+        look(page, look_name)
+        page.keyboard.type(PASSWORD)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Your address is confirmed")).to_be_visible()
+        look(page, f"{look_name}-done")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_wrong_password_is_named_at_its_field(system, transactional_db, dark):
+    user = users.register_user(email="ada@example.org", password=PASSWORD)
+    path = f"/users/confirm/{confirmation_token(user)}/"
+
+    def mistype(address):
+        with browsing(address, width=PHONE, dark=dark) as page:
+            page.goto(path)
+            page.get_by_label("Password").fill("wrong")
+            page.get_by_role("button", name="Confirm the address").click()
+            expect(page.get_by_role("alert")).to_contain_text("not the password of the account")
+            expect(page.get_by_label("Password")).to_be_focused()
+            look(page, f"confirm-wrong-{'dark' if dark else 'light'}")
+
+    # The browser reports the status in the console, and nothing else.
+    with pytest.raises(AssertionError, match=r"^\['Failed to load resource:[^']*400[^']*'\]"):
+        mistype(system.web())
 
 
 def inject(address, path):

@@ -112,6 +112,29 @@ def test_random_secrets_are_accepted_and_one_key_cannot_serve_twice(settings) ->
     assert "TOKEN_KEY is the same as SECRET_KEY" in error
 
 
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("http://127.0.0.1:8000", True),
+        ("http://127.1.2.3", True),
+        ("https://localhost", True),
+        ("http://LOCALHOST:80", True),
+        ("http://[::1]:8000", True),
+        ("https://shop.example.org", False),
+        ("http://10.0.0.7:8000", False),
+    ],
+)
+def test_links_to_this_machine_are_a_warning_with_which_servers_start(settings, url: str, local: bool) -> None:
+    strong(settings)
+    settings.CONFIRM_EMAIL, settings.SITE_URL = True, url
+    assert [warning.id for warning in checks.check_links()] == ["orderly.W001"] * local
+    assert checks.production_errors() == []
+    settings.CONFIRM_EMAIL = False
+    assert checks.check_links() == []
+    settings.CONFIRM_EMAIL, settings.DEBUG = True, True
+    assert checks.check_links() == []
+
+
 @pytest.mark.parametrize("name", ["BROKER_URL", "CACHE_URL"])
 @pytest.mark.parametrize(
     ("url", "reason"),

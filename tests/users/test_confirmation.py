@@ -1,7 +1,6 @@
 """An address gets one fixed mail until its owner confirms it, and its account cannot log in before."""
 
 import logging
-import re
 import time
 from datetime import timedelta
 from uuid import uuid4
@@ -17,12 +16,12 @@ from django.utils import timezone
 from project.bus import publish
 from project.events import OrderCancelled, OrderConfirmed, OrderRejected
 from tests.api.clients import assert_problem, client_of, new_user
+from tests.users.confirming import PASSWORD, confirm, link_in, token_in
 from users import confirmation, operations
 from users.confirmation import confirmation_token
 from users.models import User
 
 pytestmark = pytest.mark.django_db
-PASSWORD = "correct horse battery"
 CREDENTIALS = {"email": "ann@example.org", "password": PASSWORD}
 TOKENS = "/api/v1/auth/token/"
 REGISTRATION = {**CREDENTIALS, "name": "Canary Name"}
@@ -35,12 +34,6 @@ def ann(settings, drain, mailoutbox) -> User:
     assert client_of().post("/api/v1/users/", REGISTRATION).status_code == 201
     drain()
     return User.objects.get()
-
-
-def link_in(mail) -> str:
-    """The path of the link in a mail."""
-    (link,) = re.findall(r"http://127\.0\.0\.1:\d+(/users/confirm/\S+)", mail.body)
-    return link
 
 
 def orders_of(user: User) -> None:
@@ -58,7 +51,7 @@ def test_new_address_gets_one_fixed_mail_with_a_link_and_no_name(ann, mailoutbox
     assert mail.to == ["ann@example.org"]
     assert link_in(mail)
     assert "Canary" not in str(mail.message())
-    assert "ann@example.org" not in signing.b64_decode(link_in(mail).split("/")[3].split(":")[0].encode()).decode()
+    assert "ann@example.org" not in signing.b64_decode(token_in(mail).split(":")[0].encode()).decode()
 
 
 def test_link_begins_with_site_url_and_never_with_the_host_of_a_request(settings, drain, mailoutbox):
@@ -80,38 +73,38 @@ def test_unconfirmed_address_gets_no_other_mail_and_the_log_says_so_without_it(a
 
 
 def test_confirmed_address_gets_mails_about_orders(ann, drain, mailoutbox):
-    Client().post(link_in(mailoutbox[0]))
+    confirm(link_in(mailoutbox[0]))
     orders_of(ann)
     drain()
     assert len(mailoutbox) == 4
 
 
-def test_opening_the_link_shows_a_button_and_confirms_nothing(ann, mailoutbox):
+def test_opening_the_link_asks_for_the_password_and_confirms_nothing(ann, mailoutbox):
     page = Client().get(link_in(mailoutbox[0]))
     assert page.status_code == 200
     assert '<form method="post">' in page.content.decode()
     assert "<script" not in page.content.decode()
     assert "style=" not in page.content.decode()
-    assert page["Referrer-Policy"] == "no-referrer"
+    assert 'autocomplete="current-password"' in page.content.decode()
+    assert "If you did not register, close this page and do nothing." in page.content.decode()
+    assert page["Referrer-Policy"] == "same-origin"
     assert "no-store" in page["Cache-Control"]
-    assert not page.cookies
     assert User.objects.get().email_confirmed_at is None
 
 
-def test_button_confirms_the_address_without_cookies_or_a_referer_and_repeating_it_changes_nothing(ann, mailoutbox):
-    client = Client(enforce_csrf_checks=True, headers={"Origin": "null"})
-    page = client.post(link_in(mailoutbox[0]), secure=True)
+def test_password_confirms_the_address_and_repeating_it_changes_nothing(ann, mailoutbox):
+    page = confirm(link_in(mailoutbox[0]))
     assert page.status_code == 200
     assert "Your address is confirmed" in page.content.decode()
     confirmed_at = User.objects.get().email_confirmed_at
     assert confirmed_at is not None
-    assert client.post(link_in(mailoutbox[0])).status_code == 200
+    assert confirm(link_in(mailoutbox[0])).status_code == 200
     assert User.objects.get().email_confirmed_at == confirmed_at
 
 
-def test_api_confirms_the_address_by_the_token(ann, mailoutbox):
-    token = link_in(mailoutbox[0]).split("/")[3]
-    assert client_of().post("/api/v1/users/confirm/", {"token": token}).status_code == 204
+def test_api_confirms_the_address_by_token_and_password(ann, mailoutbox):
+    body = {"token": token_in(mailoutbox[0]), "password": PASSWORD}
+    assert client_of().post("/api/v1/users/confirm/", body).status_code == 204
     assert client_of().post(TOKENS, CREDENTIALS).status_code == 200
 
 
@@ -134,8 +127,9 @@ BAD_TOKENS = {
 @pytest.mark.parametrize("kind", BAD_TOKENS)
 def test_token_that_is_not_for_this_account_and_address_is_refused(kind, ann):
     token = BAD_TOKENS[kind](ann)
-    assert_problem(client_of().post("/api/v1/users/confirm/", {"token": token}), 400, "token")
-    page = Client().post(f"/users/confirm/{token}/")
+    body = {"token": token, "password": PASSWORD}
+    assert_problem(client_of().post("/api/v1/users/confirm/", body), 400, "token")
+    page = confirm(f"/users/confirm/{token}/")
     assert page.status_code == 400
     assert "not valid" in page.content.decode()
     assert User.objects.get().email_confirmed_at is None
@@ -144,15 +138,15 @@ def test_token_that_is_not_for_this_account_and_address_is_refused(kind, ann):
 def test_link_expires_after_three_days(ann, mailoutbox, monkeypatch):
     now = time.time()
     monkeypatch.setattr("django.core.signing.time.time", lambda: now + timedelta(days=3, seconds=10).total_seconds())
-    assert Client().post(link_in(mailoutbox[0])).status_code == 400
+    assert confirm(link_in(mailoutbox[0])).status_code == 400
     monkeypatch.setattr("django.core.signing.time.time", lambda: now + timedelta(days=2, hours=23).total_seconds())
-    assert Client().post(link_in(mailoutbox[0])).status_code == 200
+    assert confirm(link_in(mailoutbox[0])).status_code == 200
 
 
 def test_link_works_while_an_older_secret_key_is_accepted(ann, settings, mailoutbox):
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "a new key that only this test uses, and that is long enough"
-    assert Client().post(link_in(mailoutbox[0])).status_code == 200
+    assert confirm(link_in(mailoutbox[0])).status_code == 200
 
 
 def test_unconfirmed_account_gets_the_answer_of_a_wrong_password_until_it_is_confirmed(ann, mailoutbox):
@@ -168,7 +162,7 @@ def test_unconfirmed_account_gets_the_answer_of_a_wrong_password_until_it_is_con
     ]
     assert all(answer == answers[0] for answer in answers)
     assert "confirm" in answers[0]["detail"]
-    Client().post(link_in(mailoutbox[0]))
+    confirm(link_in(mailoutbox[0]))
     assert client_of().post(TOKENS, CREDENTIALS).status_code == 200
 
 
@@ -176,7 +170,8 @@ def test_token_of_an_account_whose_address_is_no_longer_confirmed_is_not_refresh
     settings.CONFIRM_EMAIL = True
     user = operations.register_user(email="ann@example.org", password=PASSWORD, confirmed=True)
     refresh = client_of().post(TOKENS, CREDENTIALS).json()["refresh"]
-    assert client_of().post("/api/v1/auth/token/refresh/", {"refresh": refresh}).status_code == 200
+    # Each refresh token can be used once.
+    refresh = client_of().post("/api/v1/auth/token/refresh/", {"refresh": refresh}).json()["refresh"]
     user.email = "anna@example.org"
     user.save()
     assert_problem(client_of().post("/api/v1/auth/token/refresh/", {"refresh": refresh}), 401)
@@ -216,7 +211,7 @@ def test_asking_for_the_mail_again_tells_nothing_and_sends_it_only_if_it_is_due(
     drain()
     (mail,) = mailoutbox
     assert mail.to == [ann.email]
-    assert Client().post(link_in(mail)).status_code == 200
+    assert confirm(link_in(mail)).status_code == 200
 
 
 def test_asking_again_runs_the_same_statements_for_every_address(ann):
@@ -241,7 +236,7 @@ def root() -> Client:
 
 
 def test_changing_the_address_in_the_admin_asks_the_new_one_to_confirm_it(root, drain, mailoutbox):
-    user = new_user()
+    user = operations.register_user(email="ann@example.org", password=PASSWORD, confirmed=True)
     drain()
     mailoutbox.clear()
     old = confirmation_token(user)
@@ -252,8 +247,8 @@ def test_changing_the_address_in_the_admin_asks_the_new_one_to_confirm_it(root, 
     (mail,) = mailoutbox
     assert mail.to == ["new@example.org"]
     assert User.objects.get(pk=user.pk).email_confirmed_at is None
-    assert Client().post(f"/users/confirm/{old}/").status_code == 400
-    assert Client().post(link_in(mail)).status_code == 200
+    assert confirm(f"/users/confirm/{old}/").status_code == 400
+    assert confirm(link_in(mail)).status_code == 200
     assert root.post(path, form | {"email": " NEW@example.org", "name": "Anna"}).status_code == 302
     assert User.objects.get(pk=user.pk).email_confirmed_at is not None, "another spelling is no other address"
     assert "Address confirmed" in root.get(path).content.decode()
