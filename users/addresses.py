@@ -48,6 +48,7 @@ class Address:
 def parse_address(text: str) -> Address:
     """Check and normalise an e-mail address, without asking the network.
 
+    Lower case comes first, because it makes a plain k of the Kelvin sign.
     The local part is a dot-atom in ASCII. Quoted ones can break headers, and many servers refuse those of SMTPUTF8.
 
     Raises:
@@ -55,7 +56,7 @@ def parse_address(text: str) -> Address:
     """
     try:
         found = validate_email(
-            text.strip(),
+            text.strip().lower(),
             check_deliverability=False,
             allow_smtputf8=False,
             allow_quoted_local=False,
@@ -71,7 +72,11 @@ def parse_address(text: str) -> Address:
 
 
 def normalize(text: str) -> str:
-    """Return the form in which an address is stored. What is no usable address is only stripped and in lower case."""
+    """Return the form in which an address is stored. What is no usable address is only stripped and in lower case.
+
+    The normal form of a normal form is itself: else two spellings of an address would have one account, but not one
+    count of failed log-ins.
+    """
     try:
         return parse_address(text).normalized
     except ValidationError:
