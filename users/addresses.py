@@ -22,7 +22,7 @@ LINK = re.compile(
       [\w+-]+ \s* : \s* // | //           # https://, and an address without its scheme
     | \b (?: https? | ftp | mailto | tel | sms | javascript | data ) \s* :
     | \b www \s* \.
-    | [\w)-] \. [^\W\d_]{2,}              # example.org, and with it St.John: a space belongs after that dot
+    | \S \. [^\W\d_]{2,}                  # example.org, and with it St.John: a space belongs after that dot
     | \d \. \d+ \. \d+ \. \d              # 192.0.2.1
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -102,7 +102,9 @@ def validate_name(name: str) -> None:
         raise ValidationError("Remove the spaces around the name.", code="spaces")
     if any(unicodedata.category(character) in UNPRINTABLE for character in name):
         raise ValidationError("Write the name in one line, without invisible characters.", code="unprintable")
-    plain = unicodedata.normalize("NFKC", name).replace(IDEOGRAPHIC_FULL_STOP, ".")
+    composed = unicodedata.normalize("NFKC", name).replace(IDEOGRAPHIC_FULL_STOP, ".")
+    # Without marks that stand alone: example.भारत is a domain of Indian letters and vowel signs.
+    plain = "".join(character for character in composed if not unicodedata.category(character).startswith("M"))
     if "@" in plain or LINK.search(plain):
         detail = "Write a name without web and e-mail addresses, and with a space after each dot."
         raise ValidationError(detail, code="link")
