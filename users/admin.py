@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from project.adminkit import LargeTableAdmin, ReadOnlyAdmin, list_link
-from users import attempts
+from users import attempts, operations
 from users.confirmation import mark_confirmed
 from users.models import MailCount, User
 from users.rights_admin import GuardsAccounts, OnlyForSuperusers
@@ -103,7 +103,7 @@ class UserAdmin(GuardsAccounts, CompactMultiSelect, DjangoUserAdmin, LargeTableA
     @admin.action(description="Clear lock-outs of selected accounts", permissions=["clear_lock_outs"])
     def clear_lock_outs(self, request: HttpRequest, accounts: QuerySet[User]) -> None:
         """Forget the failed log-ins of accounts, so that their owners need not wait."""
-        cleared = sum(attempts.unlock(account.email) for account in accounts)
+        cleared = sum(operations.unlock_account(account) for account in accounts)
         self.message_user(request, f"Failed log-ins forgotten: {cleared} of {len(accounts)} accounts had any.")
 
     def has_clear_lock_outs_permission(self, request: HttpRequest) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from django.db import models, transaction
+from django.db import models, router, transaction
 from django.db.models.signals import m2m_changed, post_save, pre_delete, pre_save
 
 from project.audit.actors import acting
@@ -197,6 +197,12 @@ def named(rows: "models.QuerySet[Any]", lookups: Sequence[str]) -> dict[Any, str
 
 def without(names: Mapping[Any, str], keys: Iterable[Any]) -> dict[Any, str]:
     return {key: name for key, name in names.items() if key not in keys}
+
+
+def record_change(instance: models.Model, fields: Mapping[str, Any]) -> None:
+    """Record what changes about a row, but is stored elsewhere: for each name the old and the new value."""
+    rule = RULES[type(instance)]
+    write([rule.change(Action.CHANGE, getattr(instance, rule.key), fields)], using=router.db_for_write(Change))
 
 
 def write(changes: Sequence[Change], *, using: str) -> None:
