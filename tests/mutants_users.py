@@ -38,4 +38,25 @@ USERS_MUTANTS: list[Mutant] = [
         new="    return True",
         tests="tests/test_welcome_orders.py::test_each_way_to_confirm_an_address_opens_one_welcome_order_however_often_it_is_taken",
     ),
+    Mutant(
+        name="users: a new address ends the sessions",
+        file="users/models.py",
+        old="if self.email_changed or self._changes_access(written):",
+        new="if self._changes_access(written):",
+        tests="tests/users/test_sessions.py::test_a_change_of_password_or_address_or_a_deactivation_ends_all_sessions",
+    ),
+    Mutant(
+        name="users: no access token works with an unconfirmed address",
+        file="project/api/authentication.py",
+        old="        if not api_settings.USER_AUTHENTICATION_RULE(user):",
+        new="        if user is None:",
+        tests="tests/users/test_sessions.py::test_no_access_token_works_until_a_new_address_is_confirmed",
+    ),
+    Mutant(
+        name="users: a name has no domain after an emoji or a quotation mark",
+        file="users/addresses.py",
+        old="| \\S \\. [^\\W\\d_]{2,}    ",
+        new="| [\\w)-] \\. [^\\W\\d_]{2,}",
+        tests="tests/users/test_addresses.py::test_name_that_is_not_one_plain_line_is_refused",
+    ),
 ]
