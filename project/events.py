@@ -22,6 +22,14 @@ class UserCreated(Event, name="users.user_created", subject="user_id"):
     """An account was created."""
 
     user_id: UUID
+    #: Whether its address is confirmed. Where it is not, AddressConfirmed may follow.
+    confirmed: bool = True
+
+
+class AddressConfirmed(Event, name="users.address_confirmed", subject="user_id"):
+    """The address of an account was confirmed after the account was created, or after the address was changed."""
+
+    user_id: UUID
 
 
 class ConfirmationRequested(Event, name="users.confirmation_requested", subject="user_id"):

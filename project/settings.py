@@ -88,9 +88,9 @@ WEB_STATEMENT_TIMEOUT: int = env.int("WEB_STATEMENT_TIMEOUT", default=10)
 if WEB_STATEMENT_TIMEOUT < 1:
     raise ImproperlyConfigured("WEB_STATEMENT_TIMEOUT must be 1 or more. Correct it, or remove it.")
 
-# The SKU of the product in a new user's welcome order; if it is empty, there is no welcome order. Add the product
-# first: until it exists, each new user's delivery fails, and is a dead letter after eight attempts. `make run` sets
-# WELCOME.
+# The SKU of the product in a new user's welcome order; if it is empty, there is no welcome order. The order is placed
+# when the user's address is confirmed, or at once without CONFIRM_EMAIL. Add the product first: until it exists, each
+# new user's delivery fails, and is a dead letter after eight attempts. `make run` sets WELCOME.
 WELCOME_SKU: str = env.str("WELCOME_SKU", default="")
 
 INSTALLED_APPS = [

@@ -21,6 +21,7 @@ from tests.mutants_logins import LOGINS_MUTANTS
 from tests.mutants_mails import MAILS_MUTANTS
 from tests.mutants_ops import OPS_MUTANTS
 from tests.mutants_rights import RIGHTS_MUTANTS
+from tests.mutants_users import USERS_MUTANTS
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("project", "users", "orders", "inventory", "tests", "benchmarks", "manage.py", "pyproject.toml")
@@ -145,6 +146,7 @@ MUTANTS = [
     *MAILS_MUTANTS,
     *OPS_MUTANTS,
     *RIGHTS_MUTANTS,
+    *USERS_MUTANTS,
 ]
 
 

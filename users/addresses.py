@@ -22,7 +22,7 @@ LINK = re.compile(
       [\w+-]+ \s* : \s* // | //           # https://, and an address without its scheme
     | \b (?: https? | ftp | mailto | tel | sms | javascript | data ) \s* :
     | \b www \s* \.
-    | [\w)-] \. [^\W\d_]{2,}              # example.org, and with it St.John: a space belongs after that dot
+    | \S \. [^\W\d_]{2,}                  # example.org, and with it St.John: a space belongs after that dot
     | \d \. \d+ \. \d+ \. \d              # 192.0.2.1
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -48,6 +48,7 @@ class Address:
 def parse_address(text: str) -> Address:
     """Check and normalise an e-mail address, without asking the network.
 
+    Lower case comes first, because it makes a plain k of the Kelvin sign.
     The local part is a dot-atom in ASCII. Quoted ones can break headers, and many servers refuse those of SMTPUTF8.
 
     Raises:
@@ -55,7 +56,7 @@ def parse_address(text: str) -> Address:
     """
     try:
         found = validate_email(
-            text.strip(),
+            text.strip().lower(),
             check_deliverability=False,
             allow_smtputf8=False,
             allow_quoted_local=False,
@@ -71,7 +72,11 @@ def parse_address(text: str) -> Address:
 
 
 def normalize(text: str) -> str:
-    """Return the form in which an address is stored. What is no usable address is only stripped and in lower case."""
+    """Return the form in which an address is stored. What is no usable address is only stripped and in lower case.
+
+    The normal form of a normal form is itself: else two spellings of an address would have one account, but not one
+    count of failed log-ins.
+    """
     try:
         return parse_address(text).normalized
     except ValidationError:
@@ -97,7 +102,9 @@ def validate_name(name: str) -> None:
         raise ValidationError("Remove the spaces around the name.", code="spaces")
     if any(unicodedata.category(character) in UNPRINTABLE for character in name):
         raise ValidationError("Write the name in one line, without invisible characters.", code="unprintable")
-    plain = unicodedata.normalize("NFKC", name).replace(IDEOGRAPHIC_FULL_STOP, ".")
+    composed = unicodedata.normalize("NFKC", name).replace(IDEOGRAPHIC_FULL_STOP, ".")
+    # Without marks that stand alone: example.भारत is a domain of Indian letters and vowel signs.
+    plain = "".join(character for character in composed if not unicodedata.category(character).startswith("M"))
     if "@" in plain or LINK.search(plain):
         detail = "Write a name without web and e-mail addresses, and with a space after each dot."
         raise ValidationError(detail, code="link")

@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from project.bus import publish
 from project.errors import FieldError, InvalidInput
-from project.events import ConfirmationRequested
+from project.events import AddressConfirmed, ConfirmationRequested
 from users.login import is_password_of
 from users.models import User
 
@@ -81,6 +81,7 @@ def confirm_address(*, token: str, password: str, request: HttpRequest) -> User:
         if user.email_confirmed_at is None:
             user.email_confirmed_at = timezone.now()
             user.save(update_fields=["email_confirmed_at"])
+            publish(AddressConfirmed(user_id=user.pk))
     return user
 
 
@@ -119,10 +120,14 @@ def request_confirmation(*, email: str) -> None:
         publish(ConfirmationRequested(user_id=user_id or uuid7()))
 
 
+@transaction.atomic
 def mark_confirmed(user: User) -> bool:
     """Confirm the address of an account on behalf of its owner. Return whether it was not confirmed before."""
     unconfirmed = User.objects.filter(pk=user.pk, email=user.email, email_confirmed_at=None)
-    return bool(unconfirmed.update(email_confirmed_at=timezone.now()))
+    if not unconfirmed.update(email_confirmed_at=timezone.now()):
+        return False
+    publish(AddressConfirmed(user_id=user.pk))
+    return True
 
 
 def _digest(email: str, *, key: str | bytes) -> str:

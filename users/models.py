@@ -144,12 +144,12 @@ class User(AbstractBaseUser, PermissionsMixin):
                 self.email_confirmed_at = None
                 if written is not None:
                     kwargs["update_fields"] = {*written, "email_confirmed_at"}
-            if self._changes_access(written):
+            if self.email_changed or self._changes_access(written):
                 RefreshSession.objects.end_all(user=self)
             super().save(*args, **kwargs)
 
     def _changes_access(self, fields: Collection[str] | None) -> bool:
-        """Whether a save changes the password or deactivates the account, so that its sessions must end."""
+        """Whether a save changes the password or deactivates the account: as with a new address, its sessions end."""
         if self._state.adding or (fields is not None and not {"password", "is_active"} & set(fields)):
             return False
         stored = User.objects.filter(pk=self.pk).values_list("password", "is_active")
@@ -204,7 +204,7 @@ class RefreshSession(models.Model):
 
         LOGGED_OUT = "logged_out"
         REUSED = "reused", "a used token was presented again"
-        ACCOUNT = "account", "the password changed, or the account was deactivated"
+        ACCOUNT = "account", "the password or the address changed, or the account was deactivated"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")

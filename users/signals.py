@@ -32,7 +32,7 @@ audited(
 def announce_new_user(instance: User, created: bool, raw: bool, **_: object) -> None:
     """Publish UserCreated in the transaction that save() opened, except for an account from a fixture (raw)."""
     if created and not raw:
-        publish(UserCreated(user_id=instance.pk))
+        publish(UserCreated(user_id=instance.pk, confirmed=instance.email_confirmed_at is not None))
 
 
 @receiver(post_save, sender=User)

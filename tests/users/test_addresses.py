@@ -58,6 +58,23 @@ BAD_NAMES = [
     "EVIL.EXAMPLE/win",
     "evil。example",
     "t.co/x",
+    "💩.la",
+    "❤.ws/abc",
+    "❤\ufe0f.ws",  # with a variation selector
+    "\U0001f170.com",
+    '".com',
+    "’.com",  # noqa: RUF001
+    "a’.com",  # noqa: RUF001
+    "€.example",
+    "Ann…com",
+    "evil．com",  # noqa: RUF001 - a full-width full stop
+    "evil｡com",
+    "evil\u2024com",  # a one dot leader
+    "evil⒈com",
+    "evil.рф",
+    "evil.भारत",
+    "evil.c\u0332om",  # a letter with a line under it
+    "evil.XN--P1AI",
     "192.0.2.1/x",
     "mailto:ann",
     "//evil",
@@ -84,6 +101,20 @@ GOOD_NAMES = [
     "J.R. Smith",
     "Dr. Ann Müller-Lüdenscheidt",
     "Sinéad O'Connor",
+    "O’Neil",  # noqa: RUF001
+    "St. John",
+    "Ann St. John-Smith Jr.",
+    "Anne-Marie",
+    "J. Edgar",
+    "J.-P. Sartre",
+    "Ann, M.D.",
+    "Nguyễn Thị Ánh",
+    "प्रिया शर्मा",
+    "डॉ. प्रिया",
+    "김민수",
+    "やまだ・たろう",
+    "Jean · Luc",
+    "❤ Ann",
     "李小龍",
     "محمد علي",
     "Ann (Annie) Smith, Ph.D.",

@@ -66,6 +66,8 @@ def test_every_spelling_of_a_taken_address_gets_the_answer_of_a_new_one_and_chan
     [
         ({"password": "short"}, ["password"]),
         ({"password": "ann@exämple.org"}, ["password"]),
+        ({"name": "Rosalind Franklin", "password": "rosalindfranklin"}, ["password"]),
+        ({"name": "Rosalind Franklin", "password": "1franklin1"}, ["password"]),
         ({"name": "https://evil.example"}, ["name"]),
     ],
 )

@@ -165,6 +165,23 @@ def by_deactivation_and_back(user: User) -> None:
     user.save()
 
 
+def by_a_new_address(user: User) -> None:
+    user.email = "anna@example.org"
+    user.save()
+
+
+def by_a_new_address_in_one_field(user: User) -> None:
+    user.email = "anna@example.org"
+    user.save(update_fields=["email"])
+
+
+def by_a_new_address_in_the_admin(user: User) -> None:
+    browser = Client()
+    browser.force_login(new_user(is_staff=True, is_superuser=True))
+    form = {"email": "anna@example.org", "is_active": "on"}
+    assert browser.post(f"/admin/users/user/{user.pk}/change/", form).status_code == 302
+
+
 def by_a_change_of_rows(user: User) -> None:
     User.objects.filter(pk=user.pk).update(is_active=False)
 
@@ -174,18 +191,38 @@ def by_a_hash_of_rows(user: User) -> None:
 
 
 WAYS = [by_api, by_admin, by_command, by_code, by_taking_it_away, by_deactivation, by_deactivation_and_back]
+NEW_ADDRESSES = [by_a_new_address, by_a_new_address_in_one_field, by_a_new_address_in_the_admin]
 
 
-@pytest.mark.parametrize("change", [*WAYS, by_a_change_of_rows, by_a_hash_of_rows])
-def test_a_change_of_password_or_a_deactivation_ends_all_sessions(ann, change):
+@pytest.mark.parametrize("change", [*WAYS, *NEW_ADDRESSES, by_a_change_of_rows, by_a_hash_of_rows])
+def test_a_change_of_password_or_address_or_a_deactivation_ends_all_sessions(ann, change):
     sessions = [log_in(), log_in()]
     change(User.objects.get(pk=ann.pk))
     assert [refresh(tokens).status_code for tokens in sessions] == [401, 401]
     assert {session.reason for session in RefreshSession.objects.exclude(ended_at=None)} == {"account"}
 
 
+@pytest.mark.parametrize("change", NEW_ADDRESSES)
+def test_no_access_token_works_until_a_new_address_is_confirmed(ann, settings, change):
+    settings.CONFIRM_EMAIL = True
+    User.objects.filter(pk=ann.pk).update(email_confirmed_at=timezone.now())
+    tokens = log_in()
+    change(User.objects.get(pk=ann.pk))
+    client = client_of()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens['access']}")
+    assert "confirmed" in assert_problem(client.get(ME), 401)["detail"]
+    body = {"old_password": PASSWORD, "new_password": NEW}
+    assert_problem(client.post("/api/v1/users/me/password/", body), 401)
+    assert client.get("/api/v1/products/").status_code == 200, "on a public page the token is ignored"
+    User.objects.update(email_confirmed_at=timezone.now())
+    assert me(tokens) == 200
+    assert_problem(refresh(tokens), 401)
+
+
 def test_other_changes_of_an_account_end_nothing(ann):
     tokens = log_in()
+    ann.email = " ANN@example.org"
+    ann.save()
     ann.name = "Anna"
     ann.save()
     ann.save(update_fields=["name"])
