@@ -103,8 +103,10 @@ class UserAdmin(GuardsAccounts, CompactMultiSelect, DjangoUserAdmin, LargeTableA
     @admin.action(description="Clear lock-outs of selected accounts", permissions=["clear_lock_outs"])
     def clear_lock_outs(self, request: HttpRequest, accounts: QuerySet[User]) -> None:
         """Forget the failed log-ins of accounts, so that their owners need not wait."""
-        cleared = sum(attempts.unlock(account.email) for account in accounts)
-        self.message_user(request, f"Failed log-ins forgotten: {cleared} of {len(accounts)} accounts had any.")
+        cleared = [account for account in accounts if attempts.unlock(account)]
+        for account in cleared:
+            self.log_change(request, account, "Cleared the lock-out.")
+        self.message_user(request, f"Failed log-ins forgotten: {len(cleared)} of {len(accounts)} accounts had any.")
 
     def has_clear_lock_outs_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)
