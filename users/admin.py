@@ -15,6 +15,7 @@ from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from project.adminkit import LargeTableAdmin, ReadOnlyAdmin, list_link
+from project.plain_text import validate_line
 from users import attempts
 from users.confirmation import mark_confirmed
 from users.models import MailCount, User
@@ -131,3 +132,10 @@ class GroupAdmin(OnlyForSuperusers, CompactMultiSelect, DjangoGroupAdmin, LargeT
     """Groups of staff with the same permissions."""
 
     search_fields = ("name__startswith",)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "name":
+            # The model is Django's.
+            field.validators.append(validate_line)
+        return field

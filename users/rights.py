@@ -77,16 +77,21 @@ def _is_privileged_now(account: User) -> bool:
     return stored is not None and is_privileged(stored)
 
 
-def _refuse_without_rights(actor: User) -> None:
-    """Refuse whoever is no superuser any more. Until the end of the transaction nobody else changes rights.
+def change_alone() -> None:
+    """Let nobody else change rights until the end of the transaction.
 
-    Of two superusers who take each other's rights at the same moment, the second is refused. Everybody waits for the
-    same lock and not for accounts, so they cannot wait for each other.
+    Take this lock before any account is locked: then no two who change each other's accounts wait for each other.
+    """
+    lock_until_commit("users.rights")
+
+
+def _refuse_without_rights(actor: User) -> None:
+    """Refuse whoever is no superuser any more: of two who take each other's rights at the same moment, the second.
 
     Raises:
         PermissionDenied: the account is no active superuser.
     """
-    lock_until_commit("users.rights")
+    change_alone()
     stored = User.objects.filter(pk=actor.pk).first()
     if stored is None or not may_give_rights(stored):
         raise PermissionDenied("Only superusers change rights and the accounts of those who have them.")
