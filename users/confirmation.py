@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from uuid_utils.compat import uuid7
 
+from project.audit.recording import record
 from project.bus import publish
 from project.errors import FieldError, InvalidInput
 from project.events import AddressConfirmed, ConfirmationRequested
@@ -124,9 +125,11 @@ def request_confirmation(*, email: str) -> None:
 def mark_confirmed(user: User) -> bool:
     """Confirm the address of an account on behalf of its owner. Return whether it was not confirmed before."""
     unconfirmed = User.objects.filter(pk=user.pk, email=user.email, email_confirmed_at=None)
-    if not unconfirmed.update(email_confirmed_at=timezone.now()):
-        return False
-    publish(AddressConfirmed(user_id=user.pk))
+    with transaction.atomic():
+        if not unconfirmed.update(email_confirmed_at=timezone.now()):
+            return False
+        publish(AddressConfirmed(user_id=user.pk))
+        record(user, {"email_confirmed_at": "confirmed by staff"})
     return True
 
 

@@ -163,7 +163,7 @@ def test_the_old_password_in_the_admin_counts_like_a_log_in(db):
         )
     form["old_password"] = PASSWORD
     assert "Too many failed log-ins" in browser.post("/admin/password_change/", form).content.decode()
-    attempts.unlock("staff@example.org")
+    attempts.unlock(User.objects.get(email="staff@example.org"))
     assert browser.post("/admin/password_change/", form).status_code == 302
     assert log_in("staff@example.org", PASSWORD[::-1]).status_code == 200
 
