@@ -38,4 +38,18 @@ MEND_OPS_MUTANTS = [
         new="+del +sadd (~_kombu",
         tests="tests/faults/test_redis_acl.py::test_no_user_can_do_more",
     ),
+    Mutant(
+        name="web: an answer that a client takes slowly",
+        file="project/console/harness/web_worker.py",
+        old="piece, socket.MSG_DONTWAIT)",
+        new="piece)",
+        tests="tests/console/test_web_worker.py::test_fifty_clients_that_take_their_answers_slowly_keep_nobody_from_one",
+    ),
+    Mutant(
+        name="web: the end of an answer",
+        file="project/console/harness/web_worker.py",
+        old="conn.timeout = time.monotonic() + ANSWER_S",
+        new="conn.timeout = time.monotonic() + 1000",
+        tests="tests/console/test_web_worker.py::test_a_client_that_takes_an_answer_too_slowly_is_given_up",
+    ),
 ]

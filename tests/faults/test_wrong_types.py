@@ -27,8 +27,8 @@ def spoil(broker: redis.Redis, kind: str, key: str) -> None:
 
 
 def settled(*, confirmed: int) -> None:
-    eventually(lambda: Order.objects.filter(status="confirmed").count() == confirmed, within=30, what="it is confirmed")
-    eventually(lambda: not unsettled(), within=30, what="no delivery is left")
+    eventually(lambda: Order.objects.filter(status="confirmed").count() == confirmed, within=20, what="it is confirmed")
+    eventually(lambda: not unsettled(), within=20, what="no delivery is left")
 
 
 def log_of(system: System) -> list[str]:
@@ -50,7 +50,7 @@ def test_a_queue_of_another_type_is_repaired_and_its_work_done(system, cups):
     assert len([line for line in lines if "has another type than a queue" in line]) in range(4, 17)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.split()[-1])
 def test_a_worker_starts_although_keys_have_another_type(system, cups, kind):
     broker = system.redis()
     for queue in QUEUES:
