@@ -9,16 +9,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models, transaction
 from django.db.models import F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 from uuid_utils.compat import uuid7
 
 from project.audit.recording import AuditedQuerySet
+from project.plain_text import validate_line
 
 #: The fields that other services know. A change of any of them is a new version.
 ANNOUNCED_FIELDS = ("name", "price", "currency", "active")
+
+MIN_PRIORITY, MAX_PRIORITY = -32_768, 32_767
 
 #: For SKUs and location codes, which appear in URLs and files.
 code_validator = RegexValidator(
@@ -40,7 +43,7 @@ class Product(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     sku = models.CharField("SKU", max_length=64, unique=True, validators=[code_validator])
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=200, validators=[validate_line])
     price = models.DecimalField(max_digits=12, decimal_places=2, validators=[MinValueValidator(0)])
     currency = models.CharField(
         max_length=3,
@@ -101,8 +104,12 @@ class Location(models.Model):
     """A place that holds stock."""
 
     code = models.CharField(max_length=64, unique=True, validators=[code_validator])
-    name = models.CharField(max_length=200)
-    priority = models.IntegerField(default=0, help_text="Orders are filled from the lowest number first.")
+    name = models.CharField(max_length=200, validators=[validate_line])
+    priority = models.IntegerField(
+        default=0,
+        help_text="Orders are filled from the lowest number first.",
+        validators=[MinValueValidator(MIN_PRIORITY), MaxValueValidator(MAX_PRIORITY)],
+    )
     active = models.BooleanField(default=True, help_text="Whether orders are filled from it.")
 
     objects = AuditedQuerySet["Location"].as_manager()

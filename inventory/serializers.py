@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from inventory.models import Location, Movement, Product, Stock
+from inventory.models import MAX_PRIORITY, MIN_PRIORITY, Location, Movement, Product, Stock
 from inventory.operations.stock import MAX_UNITS
 from project.api.serializers import (
     MoneyField,
@@ -13,11 +13,9 @@ from project.api.serializers import (
     StrictIntegerField,
     StrictSerializer,
 )
+from project.plain_text import MAX_TEXT_LENGTH
 
 MAX_CODE_LENGTH = 64
-MAX_REASON_LENGTH = 500
-#: The range of the column.
-MIN_PRIORITY, MAX_PRIORITY = -(2**31), 2**31 - 1
 
 
 class ProductSerializer(serializers.ModelSerializer[Product]):
@@ -129,7 +127,7 @@ class ReceiptOfGoodsSerializer(StrictSerializer):
     sku = StrictCharField(max_length=MAX_CODE_LENGTH)
     location = StrictCharField(max_length=MAX_CODE_LENGTH)
     quantity = StrictIntegerField(min_value=1, max_value=MAX_UNITS)
-    reason = StrictCharField(max_length=MAX_REASON_LENGTH, allow_blank=True, default="")
+    reason = StrictCharField(max_length=MAX_TEXT_LENGTH, allow_blank=True, default="")
 
 
 class AdjustmentSerializer(StrictSerializer):
@@ -140,7 +138,7 @@ class AdjustmentSerializer(StrictSerializer):
     quantity = StrictIntegerField(
         min_value=-MAX_UNITS, max_value=MAX_UNITS, help_text="Negative where units are missing."
     )
-    reason = StrictCharField(max_length=MAX_REASON_LENGTH)
+    reason = StrictCharField(max_length=MAX_TEXT_LENGTH)
 
 
 class TransferSerializer(StrictSerializer):
@@ -150,7 +148,7 @@ class TransferSerializer(StrictSerializer):
     source = StrictCharField(max_length=MAX_CODE_LENGTH)  # type: ignore[assignment]
     target = StrictCharField(max_length=MAX_CODE_LENGTH)
     quantity = StrictIntegerField(min_value=1, max_value=MAX_UNITS)
-    reason = StrictCharField(max_length=MAX_REASON_LENGTH)
+    reason = StrictCharField(max_length=MAX_TEXT_LENGTH)
 
 
 class TransferredSerializer(serializers.Serializer[Any]):

@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from orders import operations
 from orders.models import CatalogueItem, Order, OrderChange, OrderLine, Status
 from project.adminkit import DialogForm, ReadOnly, ReadOnlyAdmin, cause_link, link, list_link, run_in_dialog
+from project.plain_text import MAX_TEXT_LENGTH, validate_line
 
 MAX_REFUSALS_SHOWN = 10
 COLOURS = {
@@ -68,13 +69,14 @@ class ChangeInline(ReadOnly, TabularInline):
 
 class CancelForm(DialogForm):
     reason = forms.CharField(
-        max_length=500,
+        max_length=MAX_TEXT_LENGTH,
         help_text="For the history. The customer does not see it.",
+        validators=[validate_line],
         widget=UnfoldAdminTextInputWidget,
     )
     message = forms.CharField(
         label="Message to the customer",
-        max_length=500,
+        max_length=MAX_TEXT_LENGTH,
         required=False,
         help_text=f"By default: {operations.CANCELLED_BY_THE_SHOP}",
         widget=UnfoldAdminTextInputWidget,

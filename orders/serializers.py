@@ -7,6 +7,7 @@ from rest_framework import serializers
 from orders.models import Order, OrderChange, OrderLine
 from orders.operations import MAX_LINES, MAX_UNITS_PER_LINE
 from project.api.serializers import StrictCharField, StrictIntegerField, StrictSerializer
+from project.plain_text import MAX_TEXT_LENGTH
 
 
 class NewLineSerializer(StrictSerializer):
@@ -28,13 +29,13 @@ class CancellationSerializer(StrictSerializer):
     """Why the order is cancelled."""
 
     reason = StrictCharField(
-        max_length=500,
+        max_length=MAX_TEXT_LENGTH,
         allow_blank=True,
         default="",
         help_text="Kept in the history. The customer does not see the reason of staff.",
     )
     message = StrictCharField(
-        max_length=500,
+        max_length=MAX_TEXT_LENGTH,
         allow_blank=True,
         default="",
         help_text="From staff to the customer, who sees it as the order's `reason`; refused from the customer.",

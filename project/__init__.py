@@ -16,7 +16,18 @@ if "REMAP_SIGTERM" not in os.environ:
     if "celery.bin.celery" in sys.modules and "worker" in sys.argv:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
-from project.celery import app as celery_app
+from django.core.exceptions import ImproperlyConfigured
+
+#: How Celery and gunicorn exit when they cannot start. They would print a traceback first. manage.py does this itself.
+EXIT_CODES = {"celery.bin.celery": 2, "gunicorn.app.base": 3}
+try:
+    from project.celery import app as celery_app
+except ImproperlyConfigured as error:
+    for program, code in EXIT_CODES.items():
+        if program in sys.modules:
+            sys.stderr.write(f"{error}\n")
+            sys.exit(code)
+    raise
 from project.logs import escape_uncaught_exceptions
 
 escape_uncaught_exceptions()

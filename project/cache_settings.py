@@ -1,11 +1,11 @@
 """The caches. project/settings.py imports these settings."""
 
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
-from django.core.exceptions import ImproperlyConfigured
 from redis import ConnectionPool, RedisError
 
+from project.addresses import is_redis_database, read_url, unreadable
 from project.environment import env
 
 #: The scheme that redis-py knows, by the scheme in CACHE_URL.
@@ -16,10 +16,10 @@ REDIS_OPTIONS = {
     *("ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"),
 }
 LOCAL = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-INVALID = (
-    "CACHE_URL cannot be used: it must be locmemcache://, redis://HOST:PORT/DB, rediss://HOST:PORT/DB or "
+FORM = (
+    "must be locmemcache://, redis://HOST:PORT/DB, rediss://HOST:PORT/DB or "
     f"redis+socket:///PATH, and may set {', '.join(sorted(REDIS_OPTIONS))} after a question mark. No other cache is "
-    "accepted, because Django unpickles what others store there, or each process would count alone."
+    "accepted, because Django unpickles what others store there, or each process would count alone"
 )
 
 
@@ -29,18 +29,18 @@ def throttle_cache(url: str) -> dict[str, Any]:
     Raises:
         ImproperlyConfigured: the URL names another kind of cache, or is wrong.
     """
+    parts = read_url("CACHE_URL", url, schemes={"locmemcache", *REDIS_SCHEMES}, form=FORM)
+    if parts.scheme == "locmemcache":
+        return {**LOCAL, "LOCATION": "throttles"}
+    if not set(dict(parse_qsl(parts.query, keep_blank_values=True))) <= REDIS_OPTIONS or not is_redis_database(parts):
+        raise unreadable("CACHE_URL", FORM)
+    place = REDIS_SCHEMES[parts.scheme] + url[len(parts.scheme) :]
     try:
-        parts = urlsplit(url)
-        if parts.scheme == "locmemcache":
-            return {**LOCAL, "LOCATION": "throttles"}
-        if not set(dict(parse_qsl(parts.query, keep_blank_values=True))) <= REDIS_OPTIONS:
-            raise ImproperlyConfigured(INVALID)
-        place = REDIS_SCHEMES[parts.scheme] + url[len(parts.scheme) :]
         # Finds wrong values; nothing is connected.
         ConnectionPool.from_url(place).make_connection()
-    except (KeyError, ValueError, TypeError, OSError, RedisError):
+    except (ValueError, TypeError, OSError, RedisError):
         # The error of the library has the value in it.
-        raise ImproperlyConfigured(INVALID) from None
+        raise unreadable("CACHE_URL", FORM) from None
     return {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         # In a list: in a text, Django takes a comma or semicolon of a password for the end of the URL.

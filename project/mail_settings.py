@@ -1,15 +1,35 @@
 """How mails are sent. project/settings.py imports these settings."""
 
 from typing import Any
+from urllib.parse import quote
 
 import django
 from django.core.exceptions import ImproperlyConfigured
 
+from project.addresses import read_url, unreadable
 from project.environment import DATA_DIR, env
 
+EMAIL_FORM = (
+    f"must begin with one of {', '.join(f'{scheme}://' for scheme in env.EMAIL_SCHEMES)}, and may have no options"
+)
+
+
+def email_config(url: str) -> dict[str, Any]:
+    """Return the settings of the mail server that EMAIL_URL names.
+
+    Raises:
+        ImproperlyConfigured: the URL is wrong.
+    """
+    parts = read_url("EMAIL_URL", url, schemes=env.EMAIL_SCHEMES, form=EMAIL_FORM)
+    if parts.query or (parts.netloc and parts.scheme == "filemail"):
+        raise unreadable("EMAIL_URL", EMAIL_FORM)
+    config: dict[str, Any] = env.email_url_config(url)
+    return config
+
+
 # The mail server, such as smtp+tls://user:password@host:587. The default writes mails to files.
-EMAIL_URL: str = env.str("EMAIL_URL", default=f"filemail:///{DATA_DIR / 'mail'}")
-_email: dict[str, Any] = env.email_url_config(EMAIL_URL) | {"EMAIL_TIMEOUT": 10}
+EMAIL_URL: str = env.str("EMAIL_URL", default=f"filemail:///{quote(str(DATA_DIR / 'mail'))}")
+_email: dict[str, Any] = email_config(EMAIL_URL) | {"EMAIL_TIMEOUT": 10}
 if django.VERSION < (6, 1):
     vars().update(_email)
 else:  # pragma: no cover - Django 6.1, on which `make test-matrix` runs all tests

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from project.addresses import is_origin
 from project.environment import DEBUG, env
 
 DEFAULT_SECRET_KEY = "only-for-one-machine-and-for-tests-never-for-production"  # noqa: S105 - not a secret
@@ -35,6 +36,8 @@ TOKEN_KEYS: list[str] = [
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 # Origins whose forms are accepted, such as https://shop.example.org: for the admin behind an HTTPS proxy.
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+if not all(map(is_origin, CSRF_TRUSTED_ORIGINS)):
+    raise ImproperlyConfigured("CSRF_TRUSTED_ORIGINS must be like https://shop.example.org, with commas between them.")
 # The number of reverse proxies that add to X-Forwarded-For. With 0 the header is ignored, and the client's address is
 # that of the connection.
 NUM_PROXIES: int = env.int("NUM_PROXIES", default=0)

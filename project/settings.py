@@ -2,19 +2,19 @@
 
 import hashlib
 import os
-import re
 import tempfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 from django.core.exceptions import ImproperlyConfigured
 
 # Django reads all settings from here.
+from project.addresses import check_broker, database_config, is_origin
 from project.admin_settings import *
 from project.api_settings import *
 from project.cache_settings import *
-from project.environment import BASE_DIR, DATA_DIR, DEBUG, env  # noqa: F401
+from project.environment import BASE_DIR, DATA_DIR, DEBUG, env, existing_directory  # noqa: F401
 from project.header_settings import *
 from project.limit_settings import *
 from project.mail_settings import *
@@ -24,7 +24,7 @@ from project.security_settings import *
 PORT: int = env.int("PORT", default=8000)
 # Where people reach the web server, such as https://shop.example.org: links in mails begin with it.
 SITE_URL: str = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
-if not re.fullmatch(r"https?://[^\s/?#@]+", SITE_URL):
+if "SITE_URL" in os.environ and not is_origin(SITE_URL):
     raise ImproperlyConfigured("SITE_URL must be like https://shop.example.org, without a path.")
 
 
@@ -41,26 +41,23 @@ def bundled_redis_socket() -> Path:
 
 
 BUNDLED_REDIS_SOCKET = bundled_redis_socket()
-BUNDLED_BROKER_URL = f"redis+socket://{BUNDLED_REDIS_SOCKET}"
+BUNDLED_BROKER_URL = f"redis+socket://{quote(str(BUNDLED_REDIS_SOCKET))}"
 # The broker, which carries bells: redis://, rediss://, redis+socket://, amqp:// or amqps://. The default is the Redis
 # that `manage.py up` starts, on a socket in DATA_DIR.
 BROKER_URL: str = env.str("BROKER_URL", default=BUNDLED_BROKER_URL)
-if urlsplit(BROKER_URL).scheme not in ("redis", "rediss", "redis+socket", "amqp", "amqps"):
-    raise ImproperlyConfigured("BROKER_URL must begin with redis://, rediss://, redis+socket://, amqp:// or amqps://.")
+check_broker(BROKER_URL)
 
 # The database: postgres://user:password@host:5432/name, with options such as ?sslmode=verify-full. The default is
 # SQLite, for one machine.
-DATABASE_URL: str = env.str("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'orderly.sqlite3'}")
-if urlsplit(DATABASE_URL).scheme not in ("sqlite", "postgres", "postgresql"):
-    raise ImproperlyConfigured("DATABASE_URL must begin with postgres:// or sqlite:///.")
-DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
+DATABASE_URL: str = env.str("DATABASE_URL", default=f"sqlite:///{quote(str(DATA_DIR / 'orderly.sqlite3'))}")
+DATABASES: dict[str, dict[str, Any]] = {"default": database_config(DATABASE_URL)}
 # Persistent connections, checked once per request. The pool of psycopg excludes them, and a worker or a web thread uses
 # one connection at a time anyway. On SQLite too: opening its file takes longer than handling an order.
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 DATABASES["default"].setdefault("OPTIONS", {})
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # SQLite creates its file, but not the directory.
-    Path(DATABASES["default"]["NAME"]).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _var = "DATABASE_URL" if "DATABASE_URL" in os.environ else "DATA_DIR"
+    existing_directory(_var, Path(DATABASES["default"]["NAME"]).parent)
     DATABASES["default"]["OPTIONS"] |= {
         # Otherwise a transaction that reads first and writes later fails on a lock at once, without the timeout.
         "transaction_mode": "IMMEDIATE",

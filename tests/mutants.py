@@ -19,6 +19,7 @@ from tests.mutants_admin import ADMIN_MUTANTS
 from tests.mutants_budget import BUDGET_MUTANTS
 from tests.mutants_logins import LOGINS_MUTANTS
 from tests.mutants_mails import MAILS_MUTANTS
+from tests.mutants_mend_ops import MEND_OPS_MUTANTS
 from tests.mutants_ops import OPS_MUTANTS
 from tests.mutants_rights import RIGHTS_MUTANTS
 from tests.mutants_users import USERS_MUTANTS
@@ -144,6 +145,7 @@ MUTANTS = [
     *BUDGET_MUTANTS,
     *LOGINS_MUTANTS,
     *MAILS_MUTANTS,
+    *MEND_OPS_MUTANTS,
     *OPS_MUTANTS,
     *RIGHTS_MUTANTS,
     *USERS_MUTANTS,

@@ -129,15 +129,15 @@ ADMIN_MUTANTS = [
     Mutant(
         name="the 503 of a time-out in the API",
         file="project/api/problems.py",
-        old="        if is_timeout(exc):\n",
-        new="        if False:\n",
+        old="exc if isinstance(exc, TryLater) else as_busy(exc)",
+        new="exc if isinstance(exc, TryLater) else None",
         tests=f"{HEADERS}::test_a_time_out_of_the_database_is_a_503_and_any_other_error_a_500",
     ),
     Mutant(
         name="the 503 of a time-out in the admin",
-        file="project/api/timeouts.py",
-        old="if not is_timeout(exception):",
-        new="if True:",
+        file="project/api/later.py",
+        old="error if isinstance(error, TryLater) else as_busy(error)",
+        new="error if isinstance(error, TryLater) else None",
         tests=f"{HEADERS}::test_a_time_out_of_the_database_is_a_503_and_any_other_error_a_500",
     ),
     Mutant(

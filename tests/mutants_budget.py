@@ -38,8 +38,8 @@ BUDGET_MUTANTS: list[Mutant] = [
     Mutant(
         name="the quota of unsafe calls",
         file="project/api/account_throttle.py",
-        old='_{window:.0f}") > limit:',
-        new='_{window:.0f}") < 0:',
+        old="window=WINDOW_S) > limit:",
+        new="window=WINDOW_S) < 0:",
         tests=f"{THROTTLE}::test_one_call_too_many_is_a_429_that_says_what_is_counted_and_how_long_to_wait",
     ),
     Mutant(

@@ -34,8 +34,8 @@ USERS_MUTANTS: list[Mutant] = [
     Mutant(
         name="users: a superuser's confirmation opens the welcome order",
         file="users/confirmation.py",
-        old="    publish(AddressConfirmed(user_id=user.pk))\n    return True",
-        new="    return True",
+        old="    publish(AddressConfirmed(user_id=user.pk))\n    record(",
+        new="    record(",
         tests="tests/test_welcome_orders.py::test_each_way_to_confirm_an_address_opens_one_welcome_order_however_often_it_is_taken",
     ),
     Mutant(

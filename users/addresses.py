@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 from email_validator import EmailNotValidError, validate_email
 
+from project.plain_text import is_printable
+
 MAX_NAME_LENGTH = 150
 
 INVALID_ADDRESS = "This is not an e-mail address that we can send to. Write it plainly, like ada@example.org."
 
-#: Categories of Unicode that have no place in a line of text: control, format (such as bidi overrides), surrogate,
-#: private use, and separators of lines and paragraphs.
-UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 #: A dot between the labels of a domain, like the characters that NFKC makes a dot of.
 IDEOGRAPHIC_FULL_STOP = "。"
 #: What mail programs turn into a link, or people read as one.
@@ -100,7 +99,7 @@ def validate_name(name: str) -> None:
     """
     if name != name.strip():
         raise ValidationError("Remove the spaces around the name.", code="spaces")
-    if any(unicodedata.category(character) in UNPRINTABLE for character in name):
+    if not is_printable(name):
         raise ValidationError("Write the name in one line, without invisible characters.", code="unprintable")
     composed = unicodedata.normalize("NFKC", name).replace(IDEOGRAPHIC_FULL_STOP, ".")
     # Without marks that stand alone: example.भारत is a domain of Indian letters and vowel signs.

@@ -15,7 +15,8 @@ from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from project.adminkit import LargeTableAdmin, ReadOnlyAdmin, list_link
-from users import attempts, operations
+from project.plain_text import validate_line
+from users import attempts
 from users.confirmation import mark_confirmed
 from users.models import MailCount, User
 from users.rights_admin import GuardsAccounts, OnlyForSuperusers
@@ -103,8 +104,10 @@ class UserAdmin(GuardsAccounts, CompactMultiSelect, DjangoUserAdmin, LargeTableA
     @admin.action(description="Clear lock-outs of selected accounts", permissions=["clear_lock_outs"])
     def clear_lock_outs(self, request: HttpRequest, accounts: QuerySet[User]) -> None:
         """Forget the failed log-ins of accounts, so that their owners need not wait."""
-        cleared = sum(operations.unlock_account(account) for account in accounts)
-        self.message_user(request, f"Failed log-ins forgotten: {cleared} of {len(accounts)} accounts had any.")
+        cleared = [account for account in accounts if attempts.unlock(account)]
+        for account in cleared:
+            self.log_change(request, account, "Cleared the lock-out.")
+        self.message_user(request, f"Failed log-ins forgotten: {len(cleared)} of {len(accounts)} accounts had any.")
 
     def has_clear_lock_outs_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)
@@ -129,3 +132,10 @@ class GroupAdmin(OnlyForSuperusers, CompactMultiSelect, DjangoGroupAdmin, LargeT
     """Groups of staff with the same permissions."""
 
     search_fields = ("name__startswith",)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "name":
+            # The model is Django's.
+            field.validators.append(validate_line)
+        return field

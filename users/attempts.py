@@ -15,9 +15,10 @@ from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from project.audit.recording import record
 from project.errors import TooManyAttempts
 from users.addresses import normalize
-from users.models import LogInAttempts
+from users.models import LogInAttempts, User
 
 logger = logging.getLogger(__name__)
 
@@ -147,9 +148,13 @@ def locked_until(email: str) -> datetime | None:
     return row.locked_until if row else None
 
 
-def unlock(email: str) -> bool:
-    """Forget the failed log-ins of an account; return whether there were any."""
-    return forget(ACCOUNT.key(normalize(email)))
+def unlock(user: User) -> bool:
+    """Forget the failed log-ins of an account on behalf of staff; return whether there were any."""
+    with transaction.atomic():
+        unlocked = forget(ACCOUNT.key(normalize(user.email)))
+        if unlocked:
+            record(user, {"lock_out": "cleared by staff"})
+    return unlocked
 
 
 def forget(key: str) -> bool:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from uuid_utils.compat import uuid7
 
+from project.audit.recording import record
 from project.bus import publish
 from project.errors import FieldError, InvalidInput
 from project.events import AddressConfirmed, ConfirmationRequested
@@ -127,6 +128,7 @@ def mark_confirmed(user: User) -> bool:
     if not unconfirmed.update(email_confirmed_at=timezone.now()):
         return False
     publish(AddressConfirmed(user_id=user.pk))
+    record(user, {"email_confirmed_at": "confirmed by staff"})
     return True
 
 

@@ -8,11 +8,9 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from project.audit.recording import record_change
 from project.bus import publish
 from project.errors import FieldError, InvalidInput
 from project.events import RegistrationRepeated, UserCreated
-from users import attempts
 from users.addresses import normalize
 from users.models import User
 
@@ -157,15 +155,6 @@ def change_password(*, user_id: UUID, password: str) -> User:
     user.set_password(password)
     user.save(update_fields=["password"])
     return user
-
-
-@transaction.atomic
-def unlock_account(user: User) -> bool:
-    """Forget the failed log-ins to an account, with its lock-out, and record that. Return whether there were any."""
-    if not attempts.unlock(user.email):
-        return False
-    record_change(user, {"failed log-ins": ["some", "none"]})
-    return True
 
 
 def field_errors(user: User) -> Iterator[FieldError]:

@@ -7,17 +7,20 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 
 from project.audit.actors import acting_account
+from project.sql import lock_until_commit
 from users.models import User
 
 #: What lets an account do more than order.
 RIGHTS = frozenset({"is_staff", "is_superuser", "groups", "user_permissions"})
-#: Whoever may not change their rights may not take away their own account, either.
-READ_ONLY_TO_ONESELF = RIGHTS | {"is_active"}
+#: Nobody changes these of themselves, so one active superuser always remains.
+POWERS = RIGHTS | {"is_active"}
+#: A mistyped address would lock out its owner, because a new one is not confirmed. Another superuser changes it.
+READ_ONLY_TO_ONESELF = POWERS | {"email"}
 
 
 def is_privileged(account: User) -> bool:
-    """Tell whether an account is a member of staff or a superuser."""
-    return account.is_staff or account.is_superuser
+    """Tell whether an account is that of a superuser or of staff, even if it is suspended and only has its groups."""
+    return account.is_staff or account.is_superuser or account.groups.exists() or account.user_permissions.exists()
 
 
 def may_give_rights(actor: Any) -> bool:
@@ -41,14 +44,20 @@ def read_only_fields(actor: Any, account: User | None) -> frozenset[str]:
 
 
 def refuse_rights(account: User, fields: Iterable[str]) -> None:
-    """Refuse a change of rights that the person of the request in hand may not make, wherever it comes from.
+    """Refuse a change that the person of the request in hand may not make, wherever it comes from.
 
     Raises:
-        PermissionDenied: that person is no superuser, or changes their own rights.
+        PermissionDenied: it is a change of rights or of a privileged account, and that person is no superuser; or they
+            change their own rights.
     """
-    actor = acting_account()
-    if actor is not None and RIGHTS & read_only_fields(actor, account) & set(fields):
-        raise PermissionDenied("Only superusers change rights, and nobody their own.")
+    actor, names = acting_account(), set(fields)
+    if actor is None:
+        return
+    if actor.pk == account.pk:
+        if names & POWERS:
+            raise PermissionDenied("Nobody changes their own rights.")
+    elif names & RIGHTS or (names and _is_privileged_now(account)):
+        _refuse_without_rights(actor)
 
 
 def refuse_group(_group: Group, _fields: Iterable[str]) -> None:
@@ -58,13 +67,53 @@ def refuse_group(_group: Group, _fields: Iterable[str]) -> None:
         PermissionDenied: the person of the request in hand is no superuser.
     """
     actor = acting_account()
-    if actor is not None and not may_give_rights(actor):
-        raise PermissionDenied("Only superusers change groups.")
+    if actor is not None:
+        _refuse_without_rights(actor)
+
+
+def _is_privileged_now(account: User) -> bool:
+    """Ask the database: of an update of many rows only the keys are known."""
+    stored = User.objects.filter(pk=account.pk).first()
+    return stored is not None and is_privileged(stored)
+
+
+def change_alone() -> None:
+    """Let nobody else change rights until the end of the transaction.
+
+    Take this lock before any account is locked: then no two who change each other's accounts wait for each other.
+    """
+    lock_until_commit("users.rights")
+
+
+def _refuse_without_rights(actor: User) -> None:
+    """Refuse whoever is no superuser any more: of two who take each other's rights at the same moment, the second.
+
+    Raises:
+        PermissionDenied: the account is no active superuser.
+    """
+    change_alone()
+    stored = User.objects.filter(pk=actor.pk).first()
+    if stored is None or not may_give_rights(stored):
+        raise PermissionDenied("Only superusers change rights and the accounts of those who have them.")
+
+
+def members(group: Group) -> dict[str, list[list[str]]]:
+    """Whose rights go with a group, for the audit."""
+    ids = sorted(str(pk) for pk in group.user_set.values_list("pk", flat=True))
+    return {"members": [ids, []]} if ids else {}
 
 
 def is_recorded(account: User) -> bool:
     """Tell whether the audit has the addition of an account: not of customers who register themselves."""
-    return is_privileged(account) or acting_account() is not None
+    # A new account has no groups yet.
+    return account.is_staff or account.is_superuser or acting_account() is not None
+
+
+def is_unrecorded(account: User, fields: Iterable[str] | None) -> bool:
+    """Tell whether a save concerns nobody: of a newer hash of the same password, or of one's own name."""
+    return is_rehash(account, fields) or (
+        fields is not None and set(fields) == {"name"} and getattr(acting_account(), "pk", None) == account.pk
+    )
 
 
 def is_rehash(account: User, fields: Iterable[str] | None) -> bool:

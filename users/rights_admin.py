@@ -32,6 +32,7 @@ class GuardsAccounts(admin.ModelAdmin):  # type: ignore[type-arg]
         account = super().get_object(request, object_id, from_field)
         if account is None or request.method != "POST" or not transaction.get_connection().in_atomic_block:
             return account
+        rights.change_alone()
         return self.get_queryset(request).select_for_update(no_key=True).filter(pk=account.pk).first()
 
     @method_decorator([sensitive_post_parameters(), csrf_protect])

@@ -13,9 +13,9 @@ from users.models import User
 audited(
     User,
     fields=("is_active", "is_staff", "is_superuser"),
-    secret=("password", "email"),
+    secret=("password", "email", "name"),
     relations={"groups": ("name",), "user_permissions": ("content_type__app_label", "codename")},
-    ignored=rights.is_rehash,
+    ignored=rights.is_unrecorded,
     additions=rights.is_recorded,
     guard=rights.refuse_rights,
 )
@@ -25,6 +25,7 @@ audited(
     relations={"permissions": ("content_type__app_label", "codename")},
     key="name",
     guard=rights.refuse_group,
+    lost=rights.members,
 )
 
 

@@ -12,6 +12,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 from inventory import operations
 from inventory.models import Location, Reservation, Stock
 from project.adminkit import DialogForm, ReadOnlyAdmin, list_link, run_in_dialog
+from project.plain_text import MAX_TEXT_LENGTH
 
 
 class ReceiveForm(DialogForm):
@@ -21,7 +22,9 @@ class ReceiveForm(DialogForm):
     location = forms.ModelChoiceField(Location.objects.all(), to_field_name="code", widget=UnfoldAdminSelectWidget)
     quantity = forms.IntegerField(widget=UnfoldAdminIntegerFieldWidget)
     reason = forms.CharField(
-        help_text="For example, the number of the delivery note.", widget=UnfoldAdminTextInputWidget
+        max_length=MAX_TEXT_LENGTH,
+        help_text="For example, the number of the delivery note.",
+        widget=UnfoldAdminTextInputWidget,
     )
 
 
@@ -31,7 +34,7 @@ class AdjustForm(DialogForm):
     quantity = forms.IntegerField(
         help_text="Units to add; negative to remove units.", widget=UnfoldAdminIntegerFieldWidget
     )
-    reason = forms.CharField(widget=UnfoldAdminTextInputWidget)
+    reason = forms.CharField(max_length=MAX_TEXT_LENGTH, widget=UnfoldAdminTextInputWidget)
 
 
 RECEIVE = ActionDialog(

@@ -13,6 +13,7 @@ from inventory.operations.catalogue import insert_products, validate
 from inventory.operations.ledger import change, write_movements
 from inventory.operations.stock import MAX_UNITS
 from project.errors import FieldError, InvalidInput
+from project.plain_text import line_errors
 from project.sql import Rows, execute_together, for_update
 
 #: Lines written by one statement: a few megabytes of JSON at most.
@@ -69,6 +70,7 @@ def inspect_arrivals(*, arrivals: Sequence[Arrival]) -> Inspection:
     good, bad = [], []
     for arrival in arrivals:
         errors = [*_quantity_errors(arrival), *_location_errors(arrival, locations)]
+        errors += line_errors("reason", arrival.reason)
         if arrival.sku in first and arrival is first[arrival.sku]:
             errors += malformed[arrival.sku]
         elif arrival.sku in unknown:

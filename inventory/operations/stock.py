@@ -8,6 +8,7 @@ from inventory.models import Location, Movement, Product, Stock
 from inventory.operations.catalogue import unknown_sku
 from inventory.operations.ledger import change, write_movements
 from project.errors import FieldError, InvalidInput
+from project.plain_text import is_blank, line_errors
 
 #: More units than this in one change must be a typing error.
 MAX_UNITS = 1_000_000_000
@@ -21,12 +22,12 @@ def receive_stock(*, sku: str, location: str, quantity: int, reason: str = "", a
         receive_stock(sku="MUG-STONE", location="BER", quantity=40, reason="delivery 1207")
 
     Raises:
-        InvalidInput: the SKU or location is unknown, the quantity is not from 1 to `MAX_UNITS`, or there is neither a
-            reason nor an actor.
+        InvalidInput: the SKU or location is unknown, the quantity is not from 1 to `MAX_UNITS`, the reason is too long
+            or not one plain line, or there is neither a reason nor an actor.
     """
     product, (place,) = _find(
         *_quantity_errors(quantity, least=1),
-        *(_reason_errors(reason) if actor_id is None else ()),
+        *reason_errors(reason, required=actor_id is None),
         sku=sku,
         location=location,
     )
@@ -44,7 +45,7 @@ def adjust_stock(*, sku: str, location: str, quantity: int, reason: str, actor_i
             would leave fewer units than are reserved.
     """
     product, (place,) = _find(
-        *_quantity_errors(quantity, least=-MAX_UNITS), *_reason_errors(reason), sku=sku, location=location
+        *_quantity_errors(quantity, least=-MAX_UNITS), *reason_errors(reason), sku=sku, location=location
     )
     (stock,) = _lock_stock(product, place)
     _refuse_more_than_available(stock, -quantity)
@@ -65,7 +66,7 @@ def transfer_stock(
     same = FieldError(field="target", code="same", detail="Source and target are the same location. Choose two.")
     product, (origin, destination) = _find(
         *_quantity_errors(quantity, least=1),
-        *_reason_errors(reason),
+        *reason_errors(reason),
         *((same,) if source == target else ()),
         sku=sku,
         source=source,
@@ -127,7 +128,7 @@ def _quantity_errors(quantity: int, *, least: int) -> list[FieldError]:
     return [FieldError(field="quantity", code="out_of_range", detail=detail)]
 
 
-def _reason_errors(reason: str) -> list[FieldError]:
-    if reason.strip():
-        return []
-    return [FieldError(field="reason", code="required", detail="Give a reason for the ledger.")]
+def reason_errors(reason: str, *, required: bool = True) -> list[FieldError]:
+    if required and is_blank(reason):
+        return [FieldError(field="reason", code="required", detail="Give a reason for the ledger.")]
+    return list(line_errors("reason", reason))

@@ -10,7 +10,7 @@ from django.db import transaction
 from inventory.models import Location, Movement, Product, Stock
 from inventory.operations.catalogue import insert_products, validate
 from inventory.operations.ledger import change, write_movements
-from inventory.operations.stock import MAX_UNITS
+from inventory.operations.stock import MAX_UNITS, reason_errors
 from project.errors import FieldError, InvalidInput
 
 
@@ -39,8 +39,7 @@ def supply(*, wanted: Sequence[Supply], location: str, reason: str) -> None:
         for item in wanted
         if not 0 <= item.units <= MAX_UNITS
     ]
-    if not reason.strip():
-        errors.append(FieldError(field="reason", code="required", detail="Give a reason for the ledger."))
+    errors += reason_errors(reason)
     place = Location.objects.filter(code=location, active=True).first()
     if place is None:
         detail = f"No active location has the code {location!r}. Add it, or activate it."

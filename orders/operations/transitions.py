@@ -12,6 +12,7 @@ from orders.operations.placing import InvalidOrder
 from project.bus import Event, publish
 from project.errors import Conflict, FieldError
 from project.events import OrderCancelled, OrderConfirmed, OrderRejected, StockRejected, StockReserved
+from project.plain_text import is_blank, line_errors
 from project.sql import Rows, as_list, execute, execute_together, for_update, is_among, now, to_uuid
 
 #: Statuses in which a repeated or late event may find an order although nothing is wrong.
@@ -63,10 +64,14 @@ def cancel_order(*, order_id: UUID, actor_id: UUID | None = None, reason: str = 
         cancel_order(order_id=order.pk, actor_id=request.user.pk, reason="changed my mind")
 
     Raises:
-        InvalidOrder: there is a message, but no member of staff.
+        InvalidOrder: there is a message, but no member of staff; or a text is too long or not one plain line.
         Order.DoesNotExist: no order has this id.
         TransitionNotAllowed: the order is already cancelled or can no longer be.
     """
+    # What nobody can see counts as empty.
+    reason, message = ("" if is_blank(text) else text.strip() for text in (reason, message))
+    if errors := [*line_errors("reason", reason), *line_errors("message", message)]:
+        raise InvalidOrder(*errors)
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)
         cancellation = Transition(
@@ -82,7 +87,7 @@ def cancel_order(*, order_id: UUID, actor_id: UUID | None = None, reason: str = 
             detail = "Only staff send a message to the customer. Remove it, or give it as the reason."
             raise InvalidOrder(FieldError(field="message", code="not_allowed", detail=detail))
         transition(cancellation, to=Status.CANCELLED)
-        public = (message.strip() or CANCELLED_BY_THE_SHOP) if by_staff else reason
+        public = (message or CANCELLED_BY_THE_SHOP) if by_staff else reason
         if public != reason:
             Order.objects.filter(pk=order.pk).update(reason=public)
         publish(

@@ -34,7 +34,7 @@ class Warnings:
     def warn(self, error: Exception) -> None:
         if time.monotonic() >= self.next_at:
             self.next_at = time.monotonic() + WARNING_INTERVAL_S
-            logger.warning("the cache does not answer, so no request is throttled: %s", type(error).__name__)
+            logger.warning("the cache cannot be used, so no request is throttled: %s", type(error).__name__)
 
 
 warnings = Warnings()

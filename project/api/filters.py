@@ -43,7 +43,7 @@ class FilterBackend(DjangoFilterBackend):
                 detail, code = f"Unknown parameter. Parameters: {', '.join(known)}.", "unknown_parameter"
             elif len(values) > 1:
                 detail, code = "Given more than once. Give it once.", "repeated_parameter"
-            elif not values[0] and name not in PAGING:
+            elif not values[0].strip() and name not in PAGING:
                 detail, code = "Has no value. Give it a value, or remove it.", "empty_parameter"
             else:
                 continue

@@ -59,6 +59,11 @@ def close_objects(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for schema in result["components"]["schemas"].values():
         if schema.get("type") == "object":
             schema.setdefault("additionalProperties", False)
+        for name, value in schema.get("properties", {}).items():
+            match value:
+                # A text that may be empty: the framework offers "" beside it, so that "" is both and thus neither.
+                case {"oneOf": [text, {"maxLength": 0}]}:
+                    schema["properties"][name] = text
     return result
 
 

@@ -5,7 +5,6 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from project.audit.models import Change
-from project.audit.recording import CHANGED
 from project.bus.admin.actors import ShowsActors
 from project.bus.admin.tables import NOTHING, list_link
 
@@ -34,8 +33,8 @@ class ChangeAdmin(ShowsActors):
 
 
 def shown(value: object) -> str:
-    """The old and the new value, or for a secret that it changed."""
+    """The old and the new value, or in words what happened: of a secret, that it changed."""
     if not isinstance(value, list):
-        return CHANGED
+        return str(value)
     old, new = (", ".join(part) if isinstance(part, list) else part for part in value)
     return f"{NOTHING if old in (None, '') else old} → {NOTHING if new in (None, '') else new}"

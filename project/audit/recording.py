@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from django.db import models, router, transaction
+from django.db import DEFAULT_DB_ALIAS, models, transaction
 from django.db.models.signals import m2m_changed, post_save, pre_delete, pre_save
 
 from project.audit.actors import acting
@@ -30,6 +30,10 @@ def always(*_: object) -> bool:
     return True
 
 
+def nothing(*_: object) -> dict[str, Any]:
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """What is recorded of a model."""
@@ -47,6 +51,8 @@ class Rule:
     ignored: Callable[[Any, Iterable[str] | None], bool] = never
     #: Whether the addition of an instance is recorded.
     additions: Callable[[Any], bool] = always
+    #: What else goes with a row that is deleted: names with old and new values.
+    lost: Callable[[Any], Mapping[str, Any]] = nothing
     #: Raises what prevents a change of an instance, whose fields are named.
     guard: Callable[[Any, Iterable[str]], object] = never
 
@@ -148,7 +154,7 @@ def record_deletion(*, sender: type[models.Model], instance: Any, using: str, **
     for name in rule.relations:
         fields[name] = [sorted(related(rule, instance, name).values()), []]
     rule.guard(instance, fields)
-    write([rule.change(Action.DELETE, getattr(instance, rule.key), fields)], using=using)
+    write([rule.change(Action.DELETE, getattr(instance, rule.key), {**fields, **rule.lost(instance)})], using=using)
 
 
 def record_relation(
@@ -199,10 +205,14 @@ def without(names: Mapping[Any, str], keys: Iterable[Any]) -> dict[Any, str]:
     return {key: name for key, name in names.items() if key not in keys}
 
 
-def record_change(instance: models.Model, fields: Mapping[str, Any]) -> None:
-    """Record what changes about a row, but is stored elsewhere: for each name the old and the new value."""
+def record(instance: models.Model, fields: Mapping[str, str]) -> None:
+    """Record what an operation did to a row, in its transaction, where its fields do not tell it.
+
+    Example:
+        record(user, {"lock_out": "cleared by staff"})
+    """
     rule = RULES[type(instance)]
-    write([rule.change(Action.CHANGE, getattr(instance, rule.key), fields)], using=router.db_for_write(Change))
+    write([rule.change(Action.CHANGE, getattr(instance, rule.key), fields)], using=DEFAULT_DB_ALIAS)
 
 
 def write(changes: Sequence[Change], *, using: str) -> None:

@@ -44,7 +44,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     report = {
         "status": "ready" if ready else "not ready",
         "database": "ok" if ready else database,
-        "broker": "ok" if isinstance(broker, dict) else broker,
+        "broker": broker if isinstance(broker, str) else describe_queues(broker),
         **(lag_of(delays=database, bells=broker) if isinstance(database, dict) else {}),
     }
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
@@ -62,12 +62,18 @@ def ask_database() -> dict[str, float] | str:
         connection.close()
 
 
-def ask_broker() -> dict[str, int] | str:
-    """Return the number of waiting bells by queue, or the broker's error."""
+def ask_broker() -> dict[str, int | None] | str:
+    """Return the number of waiting bells by queue, None where it cannot be used, or the broker's error."""
     try:
         return bells_waiting(app, queues=(*SERVICES, EXTERNAL))
     except BrokerUnavailable:
         return "does not answer"
+
+
+def describe_queues(bells: Mapping[str, int | None]) -> str:
+    """Name the queues that cannot be used, if there are any."""
+    unusable = [queue for queue, number in bells.items() if number is None]
+    return f"refuses the use of {', '.join(unusable)}: see the log" if unusable else "ok"
 
 
 def await_answer(question: Future[Any], *, within: float) -> Any:
@@ -79,7 +85,7 @@ def await_answer(question: Future[Any], *, within: float) -> Any:
         return "does not answer in time"
 
 
-def lag_of(*, delays: Mapping[str, float], bells: Mapping[str, int] | str) -> dict[str, str]:
+def lag_of(*, delays: Mapping[str, float], bells: Mapping[str, int | None] | str) -> dict[str, str]:
     """Derive the state of relay and workers from overdue deliveries."""
     late = {queue: seconds for queue, seconds in sorted(delays.items()) if seconds > LAG_S}
     if not late:

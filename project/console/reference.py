@@ -131,7 +131,7 @@ def shown(node: ast.expr, assigned: dict[str, ast.expr]) -> str:
             text = shown(assigned[name], assigned) if name in assigned else name
         case ast.JoinedStr(values=parts):
             text = "".join(shown(part, assigned) for part in parts)
-        case ast.FormattedValue(value=inner) | ast.Call(func=ast.Name(id="str"), args=[inner]):
+        case ast.FormattedValue(value=inner) | ast.Call(func=ast.Name(id="str" | "quote"), args=[inner]):
             text = shown(inner, assigned)
         case ast.BinOp(left=left, op=ast.Div(), right=right):
             text = f"{shown(left, assigned)}/{shown(right, assigned)}"

@@ -100,4 +100,4 @@ def test_while_the_cache_is_down_no_call_is_refused(settings, caplog):
     }
     client = client_of(new_user())
     assert [rename(client).status_code for _ in range(4)] == [200] * 4
-    assert "the cache does not answer, so no request is throttled" in caplog.text
+    assert "the cache cannot be used, so no request is throttled" in caplog.text

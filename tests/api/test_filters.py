@@ -31,6 +31,11 @@ def test_page_size_is_a_known_parameter(superuser, name):
     ("address", "parameter"),
     [
         ("orders/?customer_id=1", "customer_id"),
+        ("orders/?customer_id=%20", "customer_id"),
+        ("stock/?sku=%09", "sku"),
+        ("movements/?order_id=%20%20", "order_id"),
+        ("events/?type=%C2%A0", "type"),
+        ("events/?subject=%E2%80%83", "subject"),
         ("movements/?order_id=x", "order_id"),
         ("movements/?event_id=%00", "event_id"),
         ("movements/?kind=stolen", "kind"),

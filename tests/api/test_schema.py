@@ -151,3 +151,9 @@ def test_each_operation_says_how_it_refuses(schema):
         assert expected <= set(operation["responses"]), path
         if method != "GET":
             assert "429" in operation["responses"] or "/auth/" in path, path
+
+
+def test_an_empty_name_is_valid_by_the_description_as_it_is_by_the_api(schema):
+    for request in ("RegistrationRequest", "PatchedProfileRequest"):
+        name = schema["components"]["schemas"][request]["properties"]["name"]
+        assert (name["type"], name.get("minLength", 0), name["maxLength"]) == ("string", 0, 150)

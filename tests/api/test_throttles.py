@@ -100,7 +100,7 @@ def test_a_connection_without_an_address_is_counted_too(db, low_rates):
 def test_while_the_cache_is_down_nobody_is_throttled_and_the_log_says_so_once(db, low_rates, settings, caplog):
     settings.CACHES = cache_at("redis://127.0.0.1:1/0")
     assert [log_in().status_code for _ in range(3)] == [401] * 3
-    assert caplog.text.count("the cache does not answer, so no request is throttled") == 1
+    assert caplog.text.count("the cache cannot be used, so no request is throttled") == 1
 
 
 def cache_at(url: str) -> dict[str, Any]:

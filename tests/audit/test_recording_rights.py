@@ -4,11 +4,13 @@ import getpass
 from io import StringIO
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 
 from tests.api.clients import client_of, new_user
 from tests.audit.helpers import PASSWORD, Recorded, admin_of
+from users import attempts
 from users.models import User
 from users.operations import register_customers, register_user
 
@@ -108,6 +110,52 @@ def test_groups_are_recorded_as_they_come_and_go(root):
     assert {row[0] for row in recorded()} == {str(root.pk)}
 
 
+def test_a_group_that_is_deleted_tells_whose_rights_went(root):
+    ann, bob = new_user(is_staff=True), new_user(is_staff=True, is_active=False)
+    group = Group.objects.get(name="auditor")
+    group.user_set.set([ann, bob])
+    recorded = Recorded()
+    assert admin_of(root).post(f"/admin/auth/group/{group.pk}/delete/", {"post": "yes"}).status_code == 302
+    ((*_, fields),) = recorded()
+    assert fields["members"] == [sorted([str(ann.pk), str(bob.pk)]), []]
+    page = admin_of(root).get("/admin/audit/change/").content.decode()
+    assert str(ann.pk) in page
+
+
+def test_a_rename_in_the_admin_is_recorded_without_the_names(root):
+    ann = register_user(email="ann@example.org", password=PASSWORD, name="Ann Lee")
+    recorded = Recorded()
+    form = {"email": "ann@example.org", "name": "Ann Moor", "is_active": "on"}
+    assert admin_of(root).post(f"/admin/users/user/{ann.pk}/change/", form).status_code == 302
+    assert recorded() == [(str(root.pk), "change", "users.user", str(ann.pk), {"name": "changed"})]
+    # Of one's own name there is no record: customers could fill the table.
+    assert client_of(ann).patch("/api/v1/users/me/", {"name": "Ann Stone"}).status_code == 200
+    assert len(recorded()) == 1
+
+
+def test_a_lock_out_that_staff_clear_and_an_address_that_they_confirm_are_recorded(root):
+    ann, bob = (register_user(email=f"{name}@example.org", password=PASSWORD) for name in ("ann", "bob"))
+    for _ in range(attempts.ACCOUNT.failures):
+        attempts.begin(email=ann.email, address=None)
+    recorded = Recorded()
+    for action, user, said, words in (
+        ("clear_lock_outs", ann, {"lock_out": "cleared by staff"}, "Cleared the lock-out."),
+        (
+            "mark_addresses_confirmed",
+            bob,
+            {"email_confirmed_at": "confirmed by staff"},
+            "Marked the address as confirmed.",
+        ),
+    ):
+        form = {"action": action, "_selected_action": [str(user.pk)]}
+        for _ in range(2):  # the second has nothing to do
+            assert admin_of(root).post("/admin/users/user/", form).status_code == 302
+        assert recorded().pop() == (str(root.pk), "change", "users.user", str(user.pk), said)
+        assert LogEntry.objects.get(object_id=str(user.pk)).change_message == words
+        assert "by staff" in admin_of(root).get("/admin/audit/change/").content.decode()
+    assert len(recorded()) == 2
+
+
 def test_commands_record_the_operating_systems_user(monkeypatch):
     recorded = Recorded()
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
@@ -154,6 +202,6 @@ def test_a_fixture_that_gives_rights_is_recorded(tmp_path):
     recorded = Recorded()
     call_command("loaddata", str(file), verbosity=0)
     assert [row[4] for row in recorded() if row[2] == "users.user"] == [
-        {"is_superuser": [False, True], "password": "changed"},
+        {"is_superuser": [False, True], "password": "changed", "name": "changed"},
         {"groups": [[], ["auditor"]]},
     ]

@@ -155,12 +155,12 @@ def test_the_error_of_missing_migrations_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("PORT", "http", "PORT is 'http': invalid literal for int()"),
+        ("PORT", "http", "PORT must be a whole number of at most nine digits."),
         ("DATABASE_URL", "mysql://root@127.0.0.1/orderly", "DATABASE_URL must begin with postgres://"),
         ("DATABASE_URL", "orderly", "DATABASE_URL must begin with postgres://"),
         ("BROKER_URL", "http://127.0.0.1", "BROKER_URL must begin with redis://"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR."),
-        ("LOG_LEVEL", "\x1b[31mINFO", "LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR."),
+        ("LOG_LEVEL", "\x1b[31mINFO", "LOG_LEVEL must be one line of UTF-8 without control characters."),
     ],
 )
 def test_the_error_of_an_invalid_setting_is_one_line_that_names_it(name, value, message):

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import redis
 
 from project.console.harness import process, process_table, programs, redis_server
 from project.console.harness.process_table import ProcessTable
@@ -103,3 +104,17 @@ def test_a_redis_server_that_never_answers_is_not_left_running(tmp_path, marker,
     with pytest.raises(process.NotReady, match="Redis answers"):
         redis_server.start(tmp_path / "redis.sock", log=tmp_path / "redis.log")
     assert not marker.leftovers()
+
+
+def test_the_redis_server_takes_no_huge_message_and_no_more_than_its_memory(tmp_path):
+    server = redis_server.start(tmp_path / "redis.sock", log=tmp_path / "redis.log")
+    try:
+        with redis.Redis(unix_socket_path=str(tmp_path / "redis.sock")) as client:
+            with pytest.raises(redis.RedisError):
+                client.lpush("orders", b"x" * 1_100_000)
+            assert client.llen("orders") == 0
+            with pytest.raises(redis.OutOfMemoryError):
+                [client.lpush("orders", b"x" * 1_000_000) for _ in range(100)]
+            assert client.rpop("orders"), "what is there can be taken, and nothing was evicted"
+    finally:
+        process.kill_group(server)

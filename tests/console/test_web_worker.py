@@ -1,14 +1,15 @@
 """The web server with clients that are slow, silent or never close: other clients are answered meanwhile."""
 
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from project.console.harness.web_worker import HEAD_S, REQUEST_S, Incoming
+from project.console.harness.web_worker import ANSWER_S, HEAD_S, REQUEST_S, Incoming
 from tests.system import System, eventually
 
 POST = b"POST /api/v1/auth/token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -36,8 +37,13 @@ def connect(address: str) -> Iterator:
     with ExitStack() as stack:
         place = urlsplit(address)
 
-        def connect() -> socket.socket:
-            return stack.enter_context(socket.create_connection((place.hostname, place.port), timeout=60))
+        def connect(*, receive: int = 0) -> socket.socket:
+            client = stack.enter_context(socket.socket())
+            if receive:  # bytes that the kernel takes for it
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+            client.settimeout(60)
+            client.connect((place.hostname, place.port))
+            return client
 
         yield connect
 
@@ -57,6 +63,44 @@ def test_fifty_clients_of_each_slow_kind_keep_nobody_from_an_answer(address, con
     for _ in range(5):
         # Less than any of the kinds takes from gunicorn's own worker.
         assert httpx.get(f"{address}/healthz", timeout=25).status_code == 200
+
+
+STATIC = b"GET /static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+CHANGE = b"POST /api/v1/auth/token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@pytest.mark.parametrize("requests", [STATIC * 8, STATIC * 8 + CHANGE, CHANGE * 2000], ids=["files", "both", "answers"])
+def test_fifty_clients_that_take_their_answers_slowly_keep_nobody_from_one(address, connect, requests):
+    clients = [connect(receive=4096) for _ in range(50)]
+    for client in clients:
+        client.setblocking(False)
+        with suppress(BlockingIOError):
+            client.send(requests)
+    for _ in range(5):
+        assert httpx.get(f"{address}/healthz", timeout=25).status_code == 200
+        for client in clients:  # a byte now and then
+            with suppress(BlockingIOError):
+                client.recv(1000)
+
+
+def test_a_client_that_takes_an_answer_too_slowly_is_given_up(address, connect):
+    client = connect(receive=4096)
+    client.sendall(STATIC * 8)
+    for _ in range(int(ANSWER_S) + 4):
+        client.recv(1000)
+        time.sleep(1)
+    with suppress(ConnectionResetError):
+        assert answer(client).count(b"HTTP/1.1 200") < 7, "only what the kernel has taken comes"
+
+
+def test_whole_files_and_their_parts_arrive(address, connect):
+    whole = httpx.get(address + STATIC.split()[1].decode(), headers={"Accept-Encoding": "identity"}).content
+    assert len(whole) > 1_000_000
+    client = connect(receive=4096)
+    client.sendall(STATIC + STATIC.replace(b"\r\n\r\n", b"\r\nRange: bytes=9-99\r\nConnection: close\r\n\r\n"))
+    received = answer(client)
+    assert received.count(whole) == 1
+    assert received.endswith(b"\r\n\r\n" + whole[9:100])
 
 
 def test_each_slow_client_is_refused_in_the_end_or_answered(address, connect):

@@ -72,6 +72,12 @@ class Broker(ABC):
         """Stop for good and leave nothing."""
 
 
+def lift_bounds(client: redis.Redis) -> None:
+    """Let a Redis take messages of any size, as one does that nobody has configured."""
+    client.config_set("proto-max-bulk-len", "512mb")
+    client.config_set("maxmemory", "0")
+
+
 class Redis(Broker):
     """A Redis server of its own; it is empty after each start."""
 
@@ -90,6 +96,7 @@ class Redis(Broker):
 
     def start(self) -> None:
         self._process = redis_server.start(self.address, log=self._directory / f"{self._name}.log")
+        lift_bounds(self.client)
 
     def stop(self) -> None:
         assert self._process is not None

@@ -12,6 +12,7 @@ from inventory.models import Stock
 from project.bus.guard.guard import sample
 from project.bus.models import Delivery, RefusedMessage
 from tests.faults import hostile
+from tests.faults.brokers import lift_bounds
 from tests.faults.fuzz import mutate, mutate_amqp
 from tests.faults.test_workers import place, unsettled
 from tests.system import System, eventually
@@ -21,8 +22,10 @@ REDIS = dict(hostile.redis_corpus())
 
 @pytest.fixture
 def broker(system: System):
-    """An empty Redis."""
-    return system.redis()
+    """An empty Redis, without bounds."""
+    client = system.redis()
+    lift_bounds(client)
+    return client
 
 
 @pytest.fixture

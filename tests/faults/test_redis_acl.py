@@ -1,13 +1,15 @@
 """The users in deploy/redis.acl can do what the processes need, and cannot touch each other's keys."""
 
+import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import httpx
 import pytest
 import redis
 
 from orders.models import Order
+from project.console.harness import redis_server
 from tests.faults.proxy import Proxy
 from tests.faults.test_workers import place, unsettled
 from tests.system import ROOT, System, eventually
@@ -24,6 +26,36 @@ def root(system: System) -> redis.Redis:
         if ">" in line and line.startswith("user "):
             client.execute_command("ACL", "SETUSER", *line.split()[1:])
     return client
+
+
+def test_a_server_loads_the_file(tmp_path):
+    command = [*redis_server.command(tmp_path / "redis.sock"), "--aclfile", ROOT / "deploy" / "redis.acl"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            with closing(
+                redis.Redis(unix_socket_path=str(tmp_path / "redis.sock"), username=BROKER, password="BROKER_PASSWORD")
+            ) as client:
+                eventually(lambda: server.poll() is not None or can_connect(client), within=20, what="it answers")
+            assert server.poll() is None, server.stdout.read()
+        finally:
+            server.kill()
+
+
+def can_connect(client: redis.Redis) -> bool:
+    with suppress(redis.ConnectionError):
+        return bool(client.ping())
+    return False
+
+
+def test_the_broker_user_repairs_keys_of_another_type(system, cups, root, port):
+    root.execute_command("ACL", "SETUSER", "default", "off")
+    system.worker("users,orders,inventory,external", name="worker")
+    for key in ("orders", "_kombu.binding.orders"):
+        root.set(key, "x")
+    system.relay()
+    place(orders_of_one=1)
+    eventually(lambda: Order.objects.filter(status="confirmed").count() == 1, within=30, what="it is confirmed")
+    assert root.execute_command("ACL", "LOG") == []
 
 
 @pytest.fixture
@@ -56,6 +88,11 @@ def test_relay_workers_and_web_need_no_other_rights(system, cups, root, port):
         (BROKER, "BROKER_PASSWORD", ("GET", "throttles:1:x")),
         (BROKER, "BROKER_PASSWORD", ("LPUSH", "throttles:1:x", "1")),
         (BROKER, "BROKER_PASSWORD", ("SADD", "throttles:1:x", "1")),
+        (BROKER, "BROKER_PASSWORD", ("SADD", "orders", "1")),
+        (BROKER, "BROKER_PASSWORD", ("SET", "orders", "1")),
+        (BROKER, "BROKER_PASSWORD", ("LPUSH", "_kombu.binding.orders", "1")),
+        (BROKER, "BROKER_PASSWORD", ("BRPOP", "_kombu.binding.orders", "1")),
+        (BROKER, "BROKER_PASSWORD", ("DEL", "throttles:1:x")),
         (BROKER, "BROKER_PASSWORD", ("KEYS", "*")),
         (BROKER, "BROKER_PASSWORD", ("FLUSHALL",)),
         (BROKER, "BROKER_PASSWORD", ("CONFIG", "GET", "*")),

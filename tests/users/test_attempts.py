@@ -10,7 +10,6 @@ from django.test import Client
 from django.utils import timezone
 
 from project.api.throttles import AddressThrottle
-from project.audit.models import Change
 from tests.api.clients import assert_problem, client_of, new_user
 from tests.system import eventually
 from users import attempts, hashers
@@ -164,7 +163,7 @@ def test_the_old_password_in_the_admin_counts_like_a_log_in(db):
         )
     form["old_password"] = PASSWORD
     assert "Too many failed log-ins" in browser.post("/admin/password_change/", form).content.decode()
-    attempts.unlock("staff@example.org")
+    attempts.unlock(User.objects.get(email="staff@example.org"))
     assert browser.post("/admin/password_change/", form).status_code == 302
     assert log_in("staff@example.org", PASSWORD[::-1]).status_code == 200
 
@@ -195,7 +194,6 @@ def test_a_superuser_sees_and_clears_lock_outs_and_others_cannot(ann):
     assert_problem(log_in(password=PASSWORD), 429)
     answer = superuser.post("/admin/users/user/", form, follow=True).content.decode()
     assert "Failed log-ins forgotten: 1 of 1 accounts had any." in answer
-    assert Change.objects.filter(object_id=str(ann.pk), fields__has_key="failed log-ins").count() == 1
     assert log_in(password=PASSWORD).status_code == 200
 
 

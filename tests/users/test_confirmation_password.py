@@ -143,7 +143,7 @@ def test_wrong_passwords_count_as_failed_log_ins_of_the_account(mail):
     assert "Too many failed log-ins to this account or from this address. Try again in" in page.content.decode()
     assert_problem(client_of().post(TOKENS, CREDENTIALS), 429)
     assert not is_confirmed()
-    attempts.unlock("ann@example.org")
+    attempts.unlock(User.objects.get(email="ann@example.org"))
     assert confirm(link_in(mail)).status_code == 200
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from celery import Celery
 from django.db.models.functions import Now
 
-from ..errors import BrokerUnavailable
+from ..errors import BrokerUnavailable, QueueUnavailable
 from ..models import Delivery
 from ..relay.broker import Doorbell
 from ..relay.scan import DueScan
@@ -27,16 +27,23 @@ def delays() -> dict[str, float]:
     return found
 
 
-def bells_waiting(app: Celery, *, queues: Collection[str]) -> dict[str, int]:
-    """How many bells wait in each queue.
+def bells_waiting(app: Celery, *, queues: Collection[str]) -> dict[str, int | None]:
+    """How many bells wait in each queue; None for one that cannot be used.
 
     Raises:
         BrokerUnavailable: the broker does not answer.
     """
     doorbell = Doorbell(app)
     try:
-        return {queue: doorbell.waiting(queue) for queue in queues}
+        return {queue: _waiting(doorbell, queue) for queue in queues}
     except doorbell.errors as error:
         raise BrokerUnavailable(str(error)) from error
     finally:
         doorbell.close()
+
+
+def _waiting(doorbell: Doorbell, queue: str) -> int | None:
+    try:
+        return doorbell.waiting(queue)
+    except QueueUnavailable:  # the doorbell has logged it
+        return None

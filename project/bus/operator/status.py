@@ -15,12 +15,14 @@ from .health import bells_waiting
 
 #: Above this many rows a total is the database's estimate, because counting millions of rows takes seconds.
 MAX_COUNTED = 100_000
+UNUSABLE = "cannot be used"
 
 
 def bus_status() -> dict[str, Any]:
     """What the bus owes, how old the oldest unsettled event is in seconds, and how many bells wait in each queue.
 
-    A queue's count is None if the broker does not answer. The figures are of slightly different moments.
+    A queue's count is None if the broker does not answer, or a text that says so if the broker answers but the queue
+    cannot be used. The figures are of slightly different moments.
     """
     unsettled = in_any(*UNSETTLED)
     counts = Delivery.objects.aggregate(
@@ -52,13 +54,14 @@ def bus_status() -> dict[str, Any]:
     }
 
 
-def queue_lengths() -> dict[str, int | None]:
-    """How many bells wait in each queue that is declared or subscribed; None for each if the broker does not answer."""
+def queue_lengths() -> dict[str, int | str | None]:
+    """How many bells wait in each queue that is declared or subscribed, as `bus_status` says it."""
     queues = sorted({*current_app.amqp.queues, *Subscription.objects.values_list("queue", flat=True)})
     try:
-        return dict(bells_waiting(current_app, queues=queues))
+        waiting = bells_waiting(current_app, queues=queues)
     except BrokerUnavailable:
         return dict.fromkeys(queues)
+    return {queue: UNUSABLE if number is None else number for queue, number in waiting.items()}
 
 
 def _total(model: type[models.Model]) -> int:

@@ -50,6 +50,10 @@ def command(socket: Path) -> Sequence[str]:
         "appendonly": "no",
         "daemonize": "no",
         "loglevel": "warning",
+        # A worker takes a message whole, before the guard can refuse it. A megabyte is the least that Redis accepts.
+        "proto-max-bulk-len": "1mb",
+        "maxmemory": "64mb",
+        "maxmemory-policy": "noeviction",
     }
     return [binary, *(word for name, value in options.items() for word in (f"--{name}", value))]
 

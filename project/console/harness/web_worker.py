@@ -1,26 +1,27 @@
 """gunicorn's worker with threads, in which a connection takes a thread only while its request is handled.
 
-gunicorn's own waits in a thread while a client sends its request, for as long as the client likes, and in its loop for
-up to two seconds until a client has closed. A few slow clients stop it. This one does both waits in its loop, without
-blocking, each with an end.
+gunicorn's own waits in a thread while a client sends its request and while it takes the answer, for as long as the
+client likes, and in its loop for up to two seconds until a client has closed. A few slow clients stop it. This one does
+all three waits in its loop, without blocking, each with an end.
 """
 
 import re
 import selectors
 import socket
-import struct
 import time
+from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from mmap import ACCESS_READ, mmap
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 #: How long a client may take to send the request line and the headers, and the whole request.
 HEAD_S, REQUEST_S = 10.0, 30.0
-#: How long a client may take no part of an answer, and how long it may take to close.
-STALLED_S, CLOSING_S = 30, 2.0
+#: How long a client may take for an answer after it is made, and how long it may take to close.
+ANSWER_S, CLOSING_S = 30.0, 2.0
 #: Bytes. gunicorn itself refuses any line of the head that is longer than 8 KiB.
 LONGEST_HEAD = 128 * 1024
 PIECE = 64 * 1024
@@ -66,6 +67,46 @@ class Incoming:
         self.wants_continue = bool(self.missing and EXPECTS.search(head))
 
 
+class Outgoing:
+    """A client's socket for the thread that answers: what the client does not take at once waits for the loop."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.waiting: deque[memoryview] = deque()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def sendall(self, data: bytes | memoryview) -> None:
+        self.waiting.append(memoryview(data))
+        self.flush()
+
+    def send(self, data: bytes) -> int:
+        self.sendall(data)
+        return len(data)
+
+    def sendfile(self, file: BinaryIO, offset: int = 0, count: int = 0) -> int:
+        """Send a part of a file, which is not copied: a thousand clients that wait for it share the kernel's pages."""
+        if count:
+            self.sendall(memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))[offset : offset + count])
+        return count
+
+    def flush(self) -> None:
+        """Send what the client takes without waiting for it.
+
+        Raises:
+            OSError: the client is gone.
+        """
+        with suppress(BlockingIOError):
+            while self.waiting:
+                piece = self.waiting[0]
+                rest = piece[self._sock.send(piece, socket.MSG_DONTWAIT) :]
+                if rest:
+                    self.waiting[0] = rest
+                else:
+                    self.waiting.popleft()
+
+
 class WholeRequestWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is not typed
     """Reads requests in the loop that accepts connections, and hands whole ones to the threads."""
 
@@ -73,15 +114,15 @@ class WholeRequestWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is not
         """Wait for a request on a new connection, or for the next on one that is kept."""
         if not conn.initialized:
             conn.init()
-            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", STALLED_S, 0))
+            conn.sock = Outgoing(conn.sock)
         conn.incoming = Incoming()
         self._wait(conn, self._read)
         # What a client sent right behind its last request.
         self._take(conn, conn.parser.unreader.take_buffered())
 
-    def _wait(self, conn: TConn, callback: Any) -> None:
+    def _wait(self, conn: TConn, callback: Any, *, event: int = selectors.EVENT_READ) -> None:
         conn.sock.setblocking(False)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(callback, conn))
+        self.poller.register(conn.sock, event, partial(callback, conn))
         self.pending_conns.append(conn)
 
     def _forget(self, conn: TConn) -> None:
@@ -128,6 +169,24 @@ class WholeRequestWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is not
         return not conn.incoming.refused and bool(super()._keepalive_after(conn, keepalive))
 
     def finish_request(self, conn: TConn, fs: Any) -> None:
+        """Wait until the client has taken the answer."""
+        if conn.sock.waiting:
+            conn.timeout = time.monotonic() + ANSWER_S
+            self._wait(conn, partial(self._send, fs), event=selectors.EVENT_WRITE)
+        else:
+            self._finish(conn, fs)
+
+    def _send(self, fs: Any, conn: TConn, _client: Any) -> None:
+        try:
+            conn.sock.flush()
+        except OSError:  # the client is gone
+            self._close(conn)
+            return
+        if not conn.sock.waiting:
+            self._forget(conn)
+            self._finish(conn, fs)
+
+    def _finish(self, conn: TConn, fs: Any) -> None:
         """Keep the connection, or say that nothing more comes and wait for the client to close."""
         if fs.cancelled() or fs.exception() or fs.result():
             super().finish_request(conn, fs)

@@ -6,7 +6,7 @@ from tests.faults.client_history import PASSWORD, Client
 from tests.faults.cluster import Cluster
 from tests.faults.kinds.registry import fault
 
-CACHE_ERROR = "the cache does not answer"
+CACHE_ERROR = "the cache cannot be used"
 
 
 @fault("cache down", area="cache")

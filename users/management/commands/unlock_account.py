@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from project.bus.management import base
-from users import operations
+from users import attempts
 from users.models import User
 
 
@@ -38,7 +38,7 @@ exit codes:
             user = User.objects.get_by_natural_key(email)
         except User.DoesNotExist:
             raise CommandError("No account has this address. Check its spelling.") from None
-        if operations.unlock_account(user):
+        if attempts.unlock(user):
             self.stdout.write(f"The failed log-ins to account {user.pk} are forgotten: its owner can log in now.")
         else:
             self.stdout.write(f"There are no failed log-ins to account {user.pk}. Nothing was changed.")

@@ -2,17 +2,27 @@
 
 import base64
 import binascii
+import logging
+import time
 import uuid
+from collections.abc import Iterable
 from queue import Empty
 from typing import Any, NamedTuple
 
 from kombu.transport import redis, virtual
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
+from redis.exceptions import ResponseError
 
 from ...errors import MessageRefused
 from ...registry import bus_queues
 from ..guard import EMPTY_BODY, REFUSED_TASK, bell_headers, bell_task, parse_message, sample
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two tries to use keys of another type that may not be deleted, and between two reports of one key.
+WAIT_S, REPORT_INTERVAL_S = 1.0, 60.0
+_reported_at: dict[str, float] = {}
 
 
 class Undecoded(NamedTuple):
@@ -71,9 +81,54 @@ class RedisMessage(virtual.Message):
 
 
 class RedisChannel(redis.Channel):
-    """Passes on a message of the bus as it came: kombu would decode it first, and crash on what is not JSON."""
+    """Passes on a message of the bus as it came: kombu would decode it first, and crash on what is not JSON.
+
+    It deletes a key of a queue or of its bindings that has another type than kombu gives it, because the queue is of no
+    use until then. Nothing is lost: what was owed is rung again.
+    """
 
     Message = RedisMessage
+
+    def _size(self, queue: str) -> int:
+        try:
+            return int(super()._size(queue))
+        except ResponseError as error:
+            if queue not in bus_queues or not _is_wrong_type(error):
+                raise
+            self._delete_wrong(self._keys(queue))
+            return int(super()._size(queue))
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        try:
+            super()._queue_bind(exchange, routing_key, pattern, queue)
+        except ResponseError as error:
+            if queue not in bus_queues or not _is_wrong_type(error):
+                raise
+            for key in (self.keyprefix_queue % exchange, self.keyprefix_binding_permanent % exchange):
+                self._delete_key(key)
+            super()._queue_bind(exchange, routing_key, pattern, queue)
+
+    def _keys(self, queue: str) -> list[str]:
+        return [self._q_for_pri(queue, priority) for priority in self.priority_steps]
+
+    def _delete_wrong(self, keys: Iterable[str]) -> None:
+        with self.conn_or_acquire() as client:
+            for key in keys:
+                try:
+                    client.llen(key)
+                except ResponseError as error:
+                    if not _is_wrong_type(error):
+                        raise
+                    self._delete_key(key)
+
+    def _delete_key(self, key: str) -> None:
+        with self.conn_or_acquire() as client:
+            try:
+                client.delete(key)
+            except ResponseError as error:
+                _report(key, f"may not be deleted ({error}): nothing can use its queue until somebody deletes it")
+                raise
+        _report(key, "was deleted")
 
     def _brpop_read(self, **options: Any) -> bool:
         try:
@@ -82,6 +137,11 @@ class RedisChannel(redis.Channel):
             except self.connection_errors:  # type: ignore[attr-defined]
                 self.client.connection.disconnect()
                 raise
+            except ResponseError as error:
+                if not _is_wrong_type(error):
+                    raise
+                self._delete_wrong_of_active_queues()
+                raise Empty from error
             if not answer:
                 raise Empty
             key, raw = answer
@@ -93,6 +153,23 @@ class RedisChannel(redis.Channel):
         finally:
             self._in_poll = None
             self._flush_brpop_reauth()  # type: ignore[attr-defined]
+
+    def _delete_wrong_of_active_queues(self) -> None:
+        try:
+            self._delete_wrong(key for queue in self.active_queues if queue in bus_queues for key in self._keys(queue))
+        except ResponseError:  # it is reported; Celery would connect anew at once, and log a traceback each time
+            time.sleep(WAIT_S)
+
+
+def _is_wrong_type(error: ResponseError) -> bool:
+    return "WRONGTYPE" in str(error)
+
+
+def _report(key: str, what: str) -> None:
+    now = time.monotonic()
+    if now - _reported_at.get(key, -REPORT_INTERVAL_S) >= REPORT_INTERVAL_S:
+        _reported_at[key] = now
+        logger.warning("the broker's key %s has another type than a queue, and %s", key, what)
 
 
 class RedisTransport(redis.Transport):

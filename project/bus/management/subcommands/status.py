@@ -33,7 +33,8 @@ Above 100,000 rows the totals are estimates on PostgreSQL.
 examples:
   manage.py bus status
   manage.py bus status --json    for programs: {"events": {"total": ..., "scheduled": ..., "unsettled": ...}, ...};
-                                 a queue is null when the broker does not answer
+                                 a queue is null when the broker does not answer, and
+                                 "cannot be used" when it refuses that queue
 
 exit codes:
   0  it was shown, also when not all is well
@@ -67,6 +68,8 @@ def _text(value: Any) -> str:
     match value:
         case None:
             return "broker does not answer"
+        case str():
+            return value
         case list():
             return ", ".join(value) or "none"
         case dict():
