@@ -139,7 +139,7 @@ class GroupAdmin(OnlyForSuperusers, CompactMultiSelect, DjangoGroupAdmin, LargeT
     search_fields = ("name__startswith",)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "name":
             # The model is Django's.
             field.validators.append(validate_line)

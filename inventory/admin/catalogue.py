@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 
 from inventory.models import Location, Product, Stock
-from project.adminkit import LargeTableAdmin, LinksToChanges, ReadOnly, link, list_link
+from project.adminkit import LinksToChanges, ReadOnly, link, list_link
 
 
 class StockInline(ReadOnly, TabularInline):
@@ -29,7 +29,7 @@ class StockInline(ReadOnly, TabularInline):
 
 
 @admin.register(Product)
-class ProductAdmin(LinksToChanges, LargeTableAdmin):
+class ProductAdmin(LinksToChanges):
     """Products; Product.save() publishes each change."""
 
     list_display = ("sku", "name", "price_with_currency", "available", "active")
@@ -73,7 +73,7 @@ class ProductAdmin(LinksToChanges, LargeTableAdmin):
 
 
 @admin.register(Location)
-class LocationAdmin(LinksToChanges, LargeTableAdmin):
+class LocationAdmin(LinksToChanges):
     """Locations that hold stock."""
 
     list_display = ("code", "name", "priority", "active")

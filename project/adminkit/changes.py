@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest
 
-from project.bus.admin.tables import list_link
+from project.bus.admin.tables import LargeTableAdmin, list_link
 
 
-class LinksToChanges(admin.ModelAdmin):  # type: ignore[type-arg]
+class LinksToChanges(LargeTableAdmin):
     """Shows the link to those who may see the audit."""
 
     #: The field that names a row in the audit.
@@ -16,7 +15,7 @@ class LinksToChanges(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        if obj is None or not request.user.has_perm("audit.view_change"):  # type: ignore[union-attr]
+        if obj is None or not request.user.has_perm("audit.view_change"):
             return fieldsets
         (title, options), *others = fieldsets
         return [(title, {**options, "fields": (*options["fields"], "changes")}), *others]
