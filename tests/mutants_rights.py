@@ -104,7 +104,7 @@ RIGHTS_MUTANTS: list[Mutant] = [
     Mutant(
         name="rights: that an account with groups is privileged",
         file="users/rights.py",
-        old="        or account.groups.exists()\n        or account.user_permissions.exists()\n",
+        old=" or account.groups.exists() or account.user_permissions.exists()",
         new="",
         tests=RIGHTS,
     ),
@@ -190,7 +190,7 @@ RIGHTS_MUTANTS: list[Mutant] = [
     Mutant(
         name="rights: that a customer does not see the reason of staff",
         file="orders/operations/transitions.py",
-        old="public = (message.strip() or CANCELLED_BY_THE_SHOP) if by_staff else reason",
+        old="public = (message or CANCELLED_BY_THE_SHOP) if by_staff else reason",
         new="public = reason",
         tests="tests/orders/test_transitions.py",
     ),
