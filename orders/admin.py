@@ -148,7 +148,15 @@ class OrderAdmin(ReadOnlyAdmin):
         return list_link("inventory_movement", "stock movements for this order", q=order.pk)
 
     def has_cancel_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        return request.user.has_perm("orders.change_order")
+        """Ask before the dialog is shown, which does not look for the row.
+
+        Raises:
+            Http404: there is no such row.
+        """
+        allowed = request.user.has_perm("orders.change_order")
+        if allowed and object_id is not None and self.get_object(request, object_id) is None:
+            raise Http404
+        return allowed
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Show no buttons on an order that can no longer be cancelled."""
@@ -161,8 +169,7 @@ class OrderAdmin(ReadOnlyAdmin):
     )
     def cancel(self, request: HttpRequest, form: CancelForm, object_id: str) -> HttpResponse:
         order = self.get_object(request, object_id)
-        if order is None:
-            raise Http404
+        assert order is not None  # noqa: S101 - has_cancel_permission has looked
 
         def cancel() -> str:
             operations.cancel_order(

@@ -10,6 +10,8 @@ from project.security_settings import NUM_PROXIES
 
 # Forms carry the CSRF token, so no script needs its cookie.
 CSRF_COOKIE_HTTPONLY = True
+# A log-in to the admin ends after 12 hours.
+SESSION_COOKIE_AGE = 12 * 60 * 60
 # A proxy says in this header whether its client spoke HTTPS; without a proxy, any client could.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None
 

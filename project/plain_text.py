@@ -30,7 +30,7 @@ def _is_invisible(character: str) -> bool:
     category = unicodedata.category(character)
     if category in UNPRINTABLE or category == "Zs" or character in BLANK:
         return True
-    # Selectors of variants of the character before them, of which there is none.
+    # These only select a variant of the character before them.
     return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
 
 

@@ -115,9 +115,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "project.api.headers.add_headers",
     "project.api.problems.problem_documents",
+    "csp.middleware.CSPMiddleware",
     "project.api.request_limits.limit_requests",
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.api.body_limit.limit_body",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -170,6 +170,7 @@ if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"refusals": {"()": "project.refusals.RefusalFilter"}},
     "formatters": {"line": {"()": "project.logs.EscapingFormatter"}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
@@ -183,6 +184,7 @@ LOGGING = {
         "django": {"handlers": []},
         # Django logs each request that it refuses as an error with a traceback, and anybody can send many.
         "django.security": {"handlers": ["refusals"], "propagate": False},
+        "django.request": {"filters": ["refusals"]},
         # These log two lines for every bell.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

@@ -8,6 +8,41 @@ WORKER = "tests/console/test_web_worker.py"
 
 ADMIN_MUTANTS = [
     Mutant(
+        name="the check of reasons in the ledger",
+        file="inventory/operations/stock.py",
+        old='return list(line_errors("reason", reason))',
+        new="return []",
+        tests="tests/test_plain_text.py",
+    ),
+    Mutant(
+        name="the check of what is written about a cancellation",
+        file="orders/operations/transitions.py",
+        old='if errors := [*line_errors("reason", reason), *line_errors("message", message)]:',
+        new="if errors := []:",
+        tests="tests/test_plain_text.py",
+    ),
+    Mutant(
+        name="the message that has nothing to see",
+        file="orders/operations/transitions.py",
+        old='"" if is_blank(text) else text.strip()',
+        new="text.strip()",
+        tests="tests/test_plain_text.py",
+    ),
+    Mutant(
+        name="the names that are plain lines",
+        file="project/plain_text.py",
+        old='raise ValidationError("Write it in one line, without invisible characters.", code="unprintable")',
+        new="return",
+        tests="tests/test_plain_text.py",
+    ),
+    Mutant(
+        name="the addresses of people in the audit",
+        file="project/bus/admin/actors.py",
+        old="for row in rows if may_see else ():",
+        new="for row in rows:",
+        tests="tests/test_admin_pages.py",
+    ),
+    Mutant(
         name="the admin's allow list of look-ups",
         file="project/bus/admin/bounds.py",
         old="return NUL not in value and lookup in self._offered_lookups(request)",

@@ -80,14 +80,14 @@ RIGHTS_MUTANTS: list[Mutant] = [
         tests=RIGHTS,
     ),
     Mutant(
-        name="rights: that nobody changes their own",
+        name="rights: that their own are not theirs to change",
         file="users/rights.py",
         old="        if names & POWERS:\n",
         new="        if False:\n",
         tests=RIGHTS,
     ),
     Mutant(
-        name="rights: the rights of whoever gives them, read again",
+        name="rights: that the rights of the acting person are read again",
         file="users/rights.py",
         old="stored = User.objects.filter(pk=actor.pk).first()\n    if stored is None",
         new="stored = actor\n    if stored is None",
@@ -113,7 +113,7 @@ RIGHTS_MUTANTS: list[Mutant] = [
         file="users/rights.py",
         old='READ_ONLY_TO_ONESELF = POWERS | {"email"}',
         new="READ_ONLY_TO_ONESELF = POWERS",
-        tests=RIGHTS,
+        tests="tests/users/test_admin.py",
     ),
     Mutant(
         name="rights: the audit of confirming for others",

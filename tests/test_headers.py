@@ -52,6 +52,48 @@ def test_every_answer_has_the_headers_that_restrict_browsers(admin_client):
         answer.close()
 
 
+def test_no_page_names_a_feature_that_browsers_do_not_know():
+    """Chromium warns of it on every page."""
+    features = {part.partition("=")[0].strip() for part in Client().get("/healthz")["Permissions-Policy"].split(",")}
+    assert "camera" in features
+    assert "bluetooth" not in features
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [{"QUERY_STRING": "&".join("a=1" for _ in range(1001))}, {"CONTENT_LENGTH": "x"}, {"QUERY_STRING": "a=%00"}],
+)
+@pytest.mark.parametrize("path", ["/admin/", "/", "/nothing"])
+def test_a_refused_request_has_the_policy(path, request_):
+    answer = Client().get(path, **request_)
+    assert answer.status_code == 400
+    assert "default-src 'none'" in answer["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "said"),
+    [
+        ({"CONTENT_LENGTH": "1000001"}, 413, "more than 1000000 bytes"),
+        ({"CONTENT_LENGTH": str(10**12)}, 413, "more than 1000000 bytes"),
+        ({"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}, 411, "Content-Length"),
+    ],
+)
+def test_a_body_that_is_refused_is_a_page_outside_the_api(headers, status, said):
+    for path in ("/admin/login/", "/", "/users/confirm/x/", "/apix/"):
+        answer = Client().generic("POST", path, b"", **headers)
+        assert (answer.status_code, answer["Content-Type"]) == (status, "text/html; charset=utf-8"), path
+        assert said in answer.content.decode()
+        assert "default-src 'none'" in answer["Content-Security-Policy"]
+    answer = Client().generic("POST", "/api/v1/users/", b"", **headers)
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+
+
+def test_a_log_in_to_the_admin_ends_after_twelve_hours(admin_user):
+    client = Client()
+    client.force_login(admin_user)
+    assert client.session.get_expiry_age() == 12 * 60 * 60
+
+
 def test_a_refusal_of_the_api_keeps_the_headers_of_https():
     answer = Client().get("/api/v1/products/", secure=True, headers={"host": "evil"})
     assert answer.status_code == 400

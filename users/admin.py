@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from project.adminkit import LargeTableAdmin, ReadOnlyAdmin, list_link
+from project.adminkit import LargeTableAdmin, LinksToChanges, ReadOnlyAdmin, list_link
 from project.plain_text import validate_line
 from users import attempts
 from users.confirmation import mark_confirmed
@@ -46,7 +46,7 @@ def without_address(entry: LogEntry) -> LogEntry:
 
 
 @admin.register(User)
-class UserAdmin(GuardsAccounts, CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: ignore[type-arg, misc]
+class UserAdmin(LinksToChanges, GuardsAccounts, CompactMultiSelect, DjangoUserAdmin, LargeTableAdmin):  # type: ignore[type-arg, misc]
     """Accounts, newest first. Adding one publishes UserCreated."""
 
     form = UserChangeForm
@@ -123,8 +123,13 @@ class UserAdmin(GuardsAccounts, CompactMultiSelect, DjangoUserAdmin, LargeTableA
 class MailCountAdmin(ReadOnlyAdmin):
     """How many mails each mailbox got, by day. Mailboxes are shown as hashes."""
 
-    list_display = ("id", "day", "recipient", "sent", "suppressed")
+    list_display = fields = ("id", "day", "mailbox", "sent", "suppressed")
+    readonly_fields = fields
     ordering = ("-id",)
+
+    def mailbox(self, count: MailCount) -> str:
+        """The beginning of the hash, which tells mailboxes apart and fits a phone."""
+        return f"{count.recipient[:12]}…"
 
 
 @admin.register(Group)
@@ -134,7 +139,7 @@ class GroupAdmin(OnlyForSuperusers, CompactMultiSelect, DjangoGroupAdmin, LargeT
     search_fields = ("name__startswith",)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "name":
             # The model is Django's.
             field.validators.append(validate_line)

@@ -86,7 +86,7 @@ def change_alone() -> None:
 
 
 def _refuse_without_rights(actor: User) -> None:
-    """Refuse whoever is no superuser any more: of two who take each other's rights at the same moment, the second.
+    """Refuse a former superuser: of two who take each other's rights at the same moment, the second.
 
     Raises:
         PermissionDenied: the account is no active superuser.
@@ -110,7 +110,7 @@ def is_recorded(account: User) -> bool:
 
 
 def is_unrecorded(account: User, fields: Iterable[str] | None) -> bool:
-    """Tell whether a save concerns nobody: of a newer hash of the same password, or of one's own name."""
+    """Tell whether a save is not recorded: a newer hash of the same password, or a person's change of their name."""
     return is_rehash(account, fields) or (
         fields is not None and set(fields) == {"name"} and getattr(acting_account(), "pk", None) == account.pk
     )

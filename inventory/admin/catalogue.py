@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 
 from inventory.models import Location, Product, Stock
-from project.adminkit import LargeTableAdmin, ReadOnly, link, list_link
+from project.adminkit import LinksToChanges, ReadOnly, link, list_link
 
 
 class StockInline(ReadOnly, TabularInline):
@@ -29,7 +29,7 @@ class StockInline(ReadOnly, TabularInline):
 
 
 @admin.register(Product)
-class ProductAdmin(LargeTableAdmin):
+class ProductAdmin(LinksToChanges):
     """Products; Product.save() publishes each change."""
 
     list_display = ("sku", "name", "price_with_currency", "available", "active")
@@ -39,6 +39,7 @@ class ProductAdmin(LargeTableAdmin):
     ordering = ("sku",)
     fields = ("sku", "name", "price", "currency", "active", "version", "created_at", "changed_at", "events")
     inlines = (StockInline,)
+    audit_key = "sku"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
         return Product.objects.with_available()
@@ -53,7 +54,8 @@ class ProductAdmin(LargeTableAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> tuple[str, ...]:
         """Make the SKU of an existing product read-only: other services know the product by it."""
-        return ("version", "created_at", "changed_at", "events", *(("sku",) if obj else ()))
+        changing = ("version", "created_at", "changed_at", "events", *(("sku",) if obj else ()))
+        return (*super().get_readonly_fields(request, obj), *changing)
 
     def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
         """Refuse: other services know the product, so it is deactivated instead."""
@@ -71,7 +73,7 @@ class ProductAdmin(LargeTableAdmin):
 
 
 @admin.register(Location)
-class LocationAdmin(LargeTableAdmin):
+class LocationAdmin(LinksToChanges):
     """Locations that hold stock."""
 
     list_display = ("code", "name", "priority", "active")
@@ -79,10 +81,11 @@ class LocationAdmin(LargeTableAdmin):
     search_help_text = "The beginning of a code"
     ordering = ("priority", "id")
     fields = ("code", "name", "priority", "active")
+    audit_key = "code"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Location | None = None) -> tuple[str, ...]:
         """Make the code of an existing location read-only: files and programs name the location by it."""
-        return ("code",) if obj else ()
+        return (*super().get_readonly_fields(request, obj), *(("code",) if obj else ()))
 
     def has_delete_permission(self, request: HttpRequest, obj: Location | None = None) -> bool:
         """Refuse: a closed location is deactivated instead."""

@@ -83,7 +83,15 @@ class StockAdmin(ReadOnlyAdmin):
 
     # A method, because the system check of a permission's name queries the database and fails before the first migrate.
     def has_move_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        return request.user.has_perm("inventory.change_stock")
+        """Ask before the dialog is shown, which does not look for the row.
+
+        Raises:
+            Http404: there is no such row.
+        """
+        allowed = request.user.has_perm("inventory.change_stock")
+        if allowed and object_id is not None and self.get_object(request, object_id) is None:
+            raise Http404
+        return allowed
 
     @action(
         description="Receive stock", permissions=["move"], dialog=RECEIVE, icon="add", variant=ActionVariant.PRIMARY
@@ -106,8 +114,7 @@ class StockAdmin(ReadOnlyAdmin):
     @action(description="Adjust", permissions=["move"], dialog=ADJUST, icon="edit", variant=ActionVariant.PRIMARY)
     def adjust(self, request: HttpRequest, form: AdjustForm, object_id: str) -> HttpResponse:
         stock = self.get_object(request, object_id)
-        if stock is None:
-            raise Http404
+        assert stock is not None  # noqa: S101 - has_move_permission has looked
 
         def adjust() -> str:
             adjusted = operations.adjust_stock(

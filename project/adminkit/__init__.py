@@ -4,6 +4,7 @@ Services import from here alone. The lists themselves are the bus's, which has a
 of ours; they are handed on under the same names.
 """
 
+from project.adminkit.changes import LinksToChanges
 from project.adminkit.dialogs import DialogForm, run_in_dialog
 from project.adminkit.links import cause_link
 from project.adminkit.lookups import HasWords
@@ -25,6 +26,7 @@ __all__ = [
     "DialogForm",
     "HasWords",
     "LargeTableAdmin",
+    "LinksToChanges",
     "ReadOnly",
     "ReadOnlyAdmin",
     "ShowsActors",

@@ -11,7 +11,7 @@ from project.api.problems import PREFIX
 
 #: What no page of ours uses.
 DENIED = (
-    *("accelerometer", "autoplay", "bluetooth", "browsing-topics", "camera", "display-capture", "encrypted-media"),
+    *("accelerometer", "autoplay", "browsing-topics", "camera", "display-capture", "encrypted-media"),
     *(
         "fullscreen",
         "geolocation",

@@ -27,6 +27,7 @@ class Change(models.Model):
     class Meta:
         indexes = (
             models.Index(fields=["object_type", "object_id", "id"], name="audit_change_object"),
+            models.Index(fields=["object_id", "id"], name="audit_change_object_id"),
             models.Index(fields=["actor", "id"], name="audit_change_actor"),
         )
 

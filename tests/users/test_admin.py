@@ -1,7 +1,9 @@
 """Accounts in Django admin."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
 from tests.api.clients import assert_problem, client_of, new_user
 from users.models import User
@@ -95,3 +97,19 @@ def test_expired_form_is_refused_with_advice(db):
     answer = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "ada@example.org"})
     assert answer.status_code == 403
     assert "Reload the page and send the form again." in answer.content.decode()
+
+
+@pytest.mark.parametrize("rights", [{"is_superuser": True}, {}])
+def test_nobody_mistypes_their_own_address_but_a_superuser_corrects_it(staff, rights):
+    clerk = new_user(is_staff=True, email_confirmed_at=timezone.now(), **rights)
+    clerk.user_permissions.set(Permission.objects.filter(codename="change_user"))
+    confirmed = clerk.email_confirmed_at
+    form = {"email": "eve@example.org", "name": "Changed", "is_active": "on", "is_staff": "on"}
+    own = Client()
+    own.force_login(clerk)
+    own.post(f"/admin/users/user/{clerk.pk}/change/", form)
+    stored = User.objects.get(pk=clerk.pk)
+    assert (stored.email, stored.email_confirmed_at) == (clerk.email, confirmed)
+    assert staff.post(f"/admin/users/user/{clerk.pk}/change/", form).status_code == 302
+    stored = User.objects.get(pk=clerk.pk)
+    assert (stored.email, stored.email_confirmed_at) == ("eve@example.org", None)

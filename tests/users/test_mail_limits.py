@@ -140,7 +140,8 @@ def test_counts_are_shown_in_the_admin_and_cannot_be_changed(drain):
     client.force_login(User.objects.create_superuser("root@example.org", PASSWORD))
     row = MailCount.objects.get()
     page = client.get("/admin/users/mailcount/").content.decode()
-    assert row.recipient in page
+    assert row.recipient[:12] in page
+    assert row.recipient not in page, "it would run out of the page of a phone"
     assert client.get(f"/admin/users/mailcount/{row.pk}/change/").status_code == 200
     assert client.post(f"/admin/users/mailcount/{row.pk}/change/", {"sent": 0}).status_code == 403
     assert client.get("/admin/users/mailcount/add/").status_code == 403

@@ -11,7 +11,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
-from django.utils import timezone
 
 from project.audit.actors import request_in_hand
 from tests.api.clients import client_of, new_user
@@ -201,20 +200,6 @@ def test_a_superuser_changes_nothing_of_their_own_rights(root):
     stored = User.objects.get(pk=root.pk)
     assert (stored.name, stored.is_active) == ("Root", True)
     assert rights_of(root) == before
-
-
-@pytest.mark.parametrize("rights", [{"is_superuser": True}, {}])
-def test_nobody_mistypes_their_own_address_but_a_superuser_corrects_it(root, rights):
-    clerk = new_user(is_staff=True, email_confirmed_at=timezone.now(), **rights)
-    clerk.user_permissions.set(Permission.objects.filter(codename="change_user"))
-    confirmed = clerk.email_confirmed_at
-    form = {"email": "eve@example.org", "name": "Changed", "is_active": "on", "is_staff": "on"}
-    logged_in(clerk).post(f"{USERS}{clerk.pk}/change/", form)
-    stored = User.objects.get(pk=clerk.pk)
-    assert (stored.email, stored.email_confirmed_at) == (clerk.email, confirmed)
-    assert logged_in(root).post(f"{USERS}{clerk.pk}/change/", form).status_code == 302
-    stored = User.objects.get(pk=clerk.pk)
-    assert (stored.email, stored.email_confirmed_at) == ("eve@example.org", None)
 
 
 @pytest.mark.parametrize("spelling", ["{0}", "{0.hex}", "{{{0}}}", "urn:uuid:{0}"])
