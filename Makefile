@@ -26,10 +26,9 @@ install: $(RUNTIME) ## Install what production needs into .venv
 	@$(PY) -m compileall -q project users orders inventory
 
 run: $(LOCAL) ## Run everything on http://127.0.0.1:8000 (PORT); Ctrl-C stops it
-	@umask 077 && mkdir -p "$${DATA_DIR:-.data}" && echo "WELCOME_SKU=$$WELCOME_SKU" > "$${DATA_DIR:-.data}/env"
 	@$(PY) manage.py migrate --verbosity 0
 	@$(PY) manage.py demo_data
-	@exec $(PY) manage.py up
+	@exec $(PY) manage.py up --keep-welcome-sku
 
 demo: $(LOCAL) ## Run everything for a minute: place orders over HTTP, check the invariants
 	@exec $(PY) manage.py demo

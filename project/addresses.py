@@ -141,7 +141,7 @@ def are_options(query: str) -> bool:
     options = dict(parse_qsl(query, keep_blank_values=True))
     options.pop("assume_role", None)  # of Django
     try:
-        make_conninfo(**options)  # type: ignore[arg-type]  # any of its names
+        make_conninfo(**options)
     except ProgrammingError:
         return False
     numbers = [value for name, value in options.items() if name in LIBPQ_NUMBERS]

@@ -4,6 +4,9 @@
 refuse to start with an error, but not with a warning. Other commands, such as migrate, do not run them.
 """
 
+import re
+from ipaddress import ip_address
+from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -21,22 +24,37 @@ MAKE_SECRET = "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"  #
 MIN_SECRET_LENGTH = 50
 MIN_DIFFERENT_CHARACTERS = 10
 MIN_PASSWORD_LENGTH = 12
-LOCAL_HOSTS = {"localhost", "::1", None}
+LOCAL_HOSTS = {"localhost", None}
+#: Characters in the sequence of the alphabet and of keyboards; a run may also go backwards.
+SEQUENCES = (
+    *("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "!@#$%^&*()"),
+    *("1qaz", "2wsx", "3edc", "4rfv", "5tgb", "6yhn", "7ujm"),
+)
+FOLLOWERS = {pair for one in SEQUENCES for each in (one, one[::-1]) for pair in pairwise(each)}
+#: Words of examples that were to be replaced. Among random characters they are all but impossible.
+PLACEHOLDER = re.compile(r"replace|change.?me|random|secret|password|example|placeholder|characters", re.IGNORECASE)
 
 
 def weakness(secret: str) -> str | None:
     """Return what makes a secret easy to guess, if anything does."""
-    if secret == settings.DEFAULT_SECRET_KEY or secret.startswith("django-insecure-"):
-        return "is the default, which everybody knows"
-    if len(secret) < MIN_SECRET_LENGTH:
-        return f"has fewer than {MIN_SECRET_LENGTH} characters"
-    if len(set(secret)) < MIN_DIFFERENT_CHARACTERS:
-        return f"has fewer than {MIN_DIFFERENT_CHARACTERS} different characters"
+    lower = secret.lower()
     # Of random characters, nearly all pieces differ; of a pattern, there are as many as it is long.
     pieces = {secret[start : start + 3] for start in range(len(secret) - 2)}
-    if len(pieces) < 0.6 * min(len(secret), 100):
-        return "repeats itself"
-    return None
+    found = {
+        "is the default, which everybody knows": settings.DEFAULT_SECRET_KEY in secret or "django-insecure-" in secret,
+        f"has fewer than {MIN_SECRET_LENGTH} characters": len(secret) < MIN_SECRET_LENGTH,
+        f"has fewer than {MIN_DIFFERENT_CHARACTERS} different characters": len(set(secret)) < MIN_DIFFERENT_CHARACTERS,
+        "has blanks in it, which random characters have not": re.search(r"\s", secret),
+        "has the words of an example in it": PLACEHOLDER.search(secret),
+        "follows the alphabet or the keyboard": is_run(lower) or is_run(re.sub(r"[\W_]", "", lower)),
+        "repeats itself": len(pieces) < 0.6 * min(len(secret), 100),
+    }
+    return next((weak for weak, holds in found.items() if holds), None)
+
+
+def is_run(text: str) -> bool:
+    """Whether more than half of the characters continue a run."""
+    return sum(one == other or (one, other) in FOLLOWERS for one, other in pairwise(text)) > len(text) / 2
 
 
 @register(PRODUCTION, Tags.security, deploy=True)
@@ -82,7 +100,10 @@ def weak_password(url: str) -> str | None:
 
 def is_local(host: str | None) -> bool:
     """Whether a host is the machine itself."""
-    return host in LOCAL_HOSTS or str(host).startswith("127.")
+    try:
+        return host in LOCAL_HOSTS or ip_address(str(host)).is_loopback
+    except ValueError:  # a name, such as 127.example.org
+        return False
 
 
 @register(PRODUCTION, Tags.security, deploy=True)

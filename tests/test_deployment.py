@@ -149,7 +149,16 @@ def test_the_page_on_deployment_has_exactly_the_units_in_deploy():
 
 def test_the_example_environment_sets_known_variables_and_all_without_a_safe_default():
     text = (ROOT / "deploy" / "orderly.env").read_text()
-    names = re.findall(r'^([A-Z_]+)="[^"]*"$', text, re.MULTILINE)
+    names = re.findall(r"^([A-Z_]+)='[^'\n]*'$", text, re.MULTILINE)
     assert len(names) == len([line for line in text.splitlines() if line and not line.startswith("#")])
     assert set(names) <= set(environment_variables())
     assert {"SECRET_KEY", "DATABASE_URL", "BROKER_URL", "ALLOWED_HOSTS", "EMAIL_URL"} <= set(names)
+
+
+def test_a_shell_reads_the_example_environment_as_it_is_written(tmp_path):
+    text = (ROOT / "deploy" / "orderly.env").read_text().replace("PASSWORD", r"$k9`\"\\%23")
+    (tmp_path / "orderly.env").write_text(text)
+    command = ["sh", "-c", f". {tmp_path}/orderly.env && printf '%s' \"$DATABASE_URL\""]
+    read = subprocess.run(command, capture_output=True, text=True, check=True)
+    (written,) = re.findall(r"^DATABASE_URL='(.*)'$", text, re.MULTILINE)
+    assert read.stdout == written

@@ -102,7 +102,9 @@ def test_a_change_needs_a_choice_and_a_confirmation(dead):
     bus_refuses("dead-letters", "retry", "--all", match="Add --yes")
     bus_refuses("dead-letters", "retry", "--all", "--older-than", "soon", match="not a length of time")
     bus_refuses("dead-letters", "show", match="Give one number")
-    bus_refuses("dead-letters", "show", "999999", match="is not a dead letter")
+    for number in ("999999", "9" * 19, "9" * 60, "-" + "9" * 60):
+        bus_refuses("dead-letters", "show", "--", number, match="is not a dead letter")
+        bus_refuses("dead-letters", "retry", "--", number, match="None of these is a dead letter")
     assert Delivery.objects.filter(dead_at__isnull=False).count() == 6
 
 

@@ -137,11 +137,12 @@ GUNICORN = ("gunicorn", "--no-control-socket", "--bind", "127.0.0.1:0", "project
         (("-m", "gunicorn", "--check-config", "project.wsgi"), 3),
         (("-m", *GUNICORN), 3),
     ],
-    ids=str,
+    ids=["check", "relay", "celery", "gunicorn-check", "gunicorn"],
 )
 @pytest.mark.parametrize(
     ("name", "value"),
     [("DATABASE_URL", "postgres://orderly:S3CRET/pw@db/x"), ("BROKER_URL", "redis://:S3CRET@h/0?bogus=1")],
+    ids=["database", "broker"],
 )
 def test_each_program_says_in_one_line_that_a_url_is_wrong(program, code, name, value):
     done = subprocess.run(

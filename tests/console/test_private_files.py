@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from project.console.harness.private_files import claim_directory, claim_files
+from project.console.harness.private_files import claim_directory, claim_files, replace_file
 from tests.console.leftovers import ProcessMarker
 from tests.system import ROOT, eventually, free_port
 
@@ -76,6 +76,7 @@ def test_no_other_user_can_read_what_make_run_and_a_simulation_write(checkout):
     checkout.run(sys.executable, "manage.py", "simulate", "--users", "1", "--orders", "2")
     written = {path.name for path in checkout.data.rglob("*")}
     assert {"env", "mail", "orderly.sqlite3", "orderly.sqlite3-wal", "redis.sock"} <= written
+    assert (checkout.data / "env").read_text() == "WELCOME_SKU=WELCOME\n"
     assert open_to_others(checkout.data) == []
     run.terminate()
     run.wait(timeout=30)
@@ -166,7 +167,10 @@ def another_user(monkeypatch):
 def test_data_of_another_user_is_refused(tmp_path, another_user):
     (tmp_path / "env").touch()
     for claim in (lambda: claim_directory(tmp_path), lambda: claim_files([tmp_path / "env"])):
-        with pytest.raises(PermissionError, match=rf"belongs to the user \d+, .* or chown -hR {another_user} "):
+        with pytest.raises(
+            PermissionError,
+            match=rf"belongs to the user \d+, .*: look at what is in it first, .* or chown -hR {another_user} ",
+        ):
             claim()
 
 
@@ -184,6 +188,28 @@ def test_what_another_user_owns_or_has_put_there_is_refused(tmp_path, kind):
         os.chown(data if kind == "directory" else data / "orderly.sqlite3", 65534, 65534)
     with pytest.raises(PermissionError, match="belongs to the user 65534"):
         claim_directory(data)
+
+
+def test_a_file_is_written_in_the_place_of_a_link_and_not_through_it(tmp_path):
+    (tmp_path / "target").write_text("kept")
+    (tmp_path / "env").symlink_to(tmp_path / "target")
+    replace_file(tmp_path / "env", "WELCOME_SKU=TEA\n")
+    assert (tmp_path / "env").read_text() == "WELCOME_SKU=TEA\n"
+    assert not (tmp_path / "env").is_symlink()
+    assert mode(tmp_path / "env") == 0o600
+    assert (tmp_path / "target").read_text() == "kept"
+    assert {path.name for path in tmp_path.iterdir()} == {"env", "target"}
+
+
+def test_make_run_writes_nothing_through_a_link(checkout):
+    checkout.data.mkdir()
+    target = checkout.log.parent / "target"
+    target.write_text("kept")
+    (checkout.data / "env").symlink_to(target)
+    refused = checkout.start("make", f"PY={sys.executable}", "-o", ".venv/.installed-local", "run")
+    assert refused.wait(timeout=60) != 0
+    assert "look at what is in it, then remove it" in checkout.log.read_text()
+    assert target.read_text() == "kept"
 
 
 def test_a_link_of_ours_to_a_directory_of_ours_is_followed(tmp_path):

@@ -16,7 +16,7 @@ from tests.system import System, eventually
 
 
 def test_without_debug_static_files_are_served_and_cookies_are_secure(system: System) -> None:
-    system.environment |= {"DEBUG": "0", "SECRET_KEY": "a key that only this test uses, and that is long enough"}
+    system.environment |= {"DEBUG": "0", "SECRET_KEY": "a-key-that-only-this-test-uses-and-that-is-long-enough"}
     address = system.web()
     page = httpx.get(f"{address}/admin/login/")
     styles = re.findall(r'<link href="([^"]+\.css)"', page.text)
@@ -53,7 +53,7 @@ def test_a_worker_does_not_start_with_the_guest_password_of_rabbitmq(system: Sys
         system,
         *("celery", "-A", "project", "worker", "-Q", "orders"),
         BROKER_URL="amqp://guest:guest@127.0.0.1:1//",
-        SECRET_KEY="a key that only this test uses, and that is long enough",
+        SECRET_KEY="a-key-that-only-this-test-uses-and-that-is-long-enough",
     )
     assert code != 0
     assert "BROKER_URL uses RabbitMQ's guest password" in said
@@ -75,6 +75,17 @@ GOOD = secrets.token_urlsafe(50)
 WEAK = {
     "the-default": DEFAULT_SECRET_KEY,
     "Djangos-example": "django-insecure-" + GOOD,
+    "the-default-and-more": DEFAULT_SECRET_KEY + "1",
+    "more-and-the-default": f"{GOOD}{DEFAULT_SECRET_KEY}",
+    "the-alphabet": "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "the-alphabet-backwards-with-dashes": "-".join("zyxwvutsrqponmlkjihgfedcba9876543210"),
+    "rows-of-a-keyboard": "qwertyuiopasdfghjklzxcvbnm1234567890QWERTYUIOPASDFGHJKL",
+    "columns-of-a-keyboard": "1qaz2wsx3edc4rfv5tgb6yhn7ujm!QAZ@WSX#EDC$RFV%TGB^YHN",
+    "each-letter-twice": "aabbccddeeffgghhiijjkkllmmnnooppqqrrssttuuvvwwxxyyzz",
+    "an-example": "REPLACE_ME_WITH_50_RANDOM_CHARACTERS_BEFORE_YOU_USE_IT",
+    "another-example": "change-me-please-this-is-from-the-page-about-deployment",
+    "the-command-of-the-hint": "python3 -c 'import secrets; print(secrets.token_urlsafe(50))' >>/etc/orderly.env",
+    "blanks": "correct horse battery staple and many another word beside",
     "one-character-less-than-is-needed": GOOD[:49],
     "one-character": "x" * 60,
     "nine-characters": "".join(secrets.choice("abcdefghi") for _ in range(80)),
@@ -96,6 +107,11 @@ def test_a_weak_secret_is_refused_without_its_value(settings, name: str, kind: s
     assert f"{name} " in error
     assert "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'" in error
     assert secret not in error
+
+
+def test_random_characters_are_strong() -> None:
+    strong_ones = [make(50) for make in (secrets.token_urlsafe, secrets.token_hex) for _ in range(500)]
+    assert [secret for secret in strong_ones if checks.weakness(secret)] == []
 
 
 def strong(settings) -> None:
@@ -146,12 +162,16 @@ def test_links_to_this_machine_are_a_warning_with_which_servers_start(settings, 
         ("redis://:%41%41%41%41@cache.example.org/0", "12 characters"),
         ("redis://:guest@[2001:db8::1]:6379/0", "12 characters"),
         ("redis://:long-enough-password@cache.example.org/0", None),
+        ("redis://127.evil.com/0", "no password"),
+        ("redis://127.0.0.1.evil.com/0", "no password"),
+        ("redis://localhost.evil.com/0", "no password"),
         ("redis://127.0.0.1:6379/0", None),
+        ("redis://127.8.9.10:6379/0", None),
         ("redis://localhost/0", None),
         ("redis://[::1]:6379/0", None),
         ("redis+socket:///run/redis.sock", None),
     ],
-    ids=map(str, range(11)),
+    ids=map(str, range(15)),
 )
 def test_the_password_of_a_server_on_another_machine_must_be_long(settings, name, url, reason) -> None:
     strong(settings)

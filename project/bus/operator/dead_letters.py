@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Max, Min, QuerySet
+from django.db.models import BigIntegerField, Count, Max, Min, QuerySet
 from django.db.models.functions import Now
 
 from ..backends import bus_atomic
@@ -52,7 +52,7 @@ def matching(query: DeadLetterQuery) -> QuerySet[Delivery]:
     """The deliveries that a query means."""
     found, since = Delivery.objects.in_state(_state(query)), _since(query)
     if query.ids is not None:
-        found = found.filter(pk__in=query.ids)
+        found = found.filter(pk__in=[number for number in query.ids if abs(number) <= BigIntegerField.MAX_BIGINT])
     if query.handler:
         found = found.filter(handler=query.handler)
     if query.signature:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,13 @@ def claim_files(files: Iterable[Path]) -> list[Path]:
     return closed
 
 
+def replace_file(file: Path, text: str) -> None:
+    """Put a new file in the place of what is there, also of a link, which is not followed."""
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as new:
+        new.write(text)
+    Path(new.name).replace(file)
+
+
 def _ours(path: Path) -> os.stat_result:
     """Look at a file, and at the link by which it may be reached.
 
@@ -60,7 +68,7 @@ def _ours(path: Path) -> os.stat_result:
 def _refuse_others(path: Path, owner: int, *, trusted: set[int]) -> None:
     if owner not in trusted:
         us = os.getuid()
-        remedy = f"run it as that user, or chown -hR {us} {path}"
+        remedy = f"look at what is in it first, then run it as that user, or chown -hR {us} {path}"
         raise PermissionError(f"{path} belongs to the user {owner}, and this process to {us}: {remedy}")
 
 

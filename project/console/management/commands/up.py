@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from project.celery import EXTERNAL, SERVICES
 from project.checks import production_errors
 from project.console.demo_admin import DEMO_ADMIN_EMAIL, DEMO_ADMIN_PASSWORD, demo_admin_can_log_in
 from project.console.harness import programs, redis_server
-from project.console.harness.private_files import claim_directory, claim_files
+from project.console.harness.private_files import claim_directory, claim_files, replace_file
 from project.console.harness.process import LOOPBACK, listens
 from project.console.harness.supervisor import Program, Supervisor
 
@@ -45,12 +46,21 @@ exit codes:
     # Checks may query the database, so they run after it has answered.
     requires_system_checks = ()
 
-    def handle(self, **_: Any) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--keep-welcome-sku",
+            action="store_true",
+            help="write WELCOME_SKU to the file env in DATA_DIR, for workers that are started from other shells",
+        )
+
+    def handle(self, *, keep_welcome_sku: bool, **_: Any) -> None:
         """Check what would fail later with a worse message, then run until a signal comes."""
         check_settings()
         check_port(settings.PORT)
         for path in claim_data():
             self.stdout.write(f"{path} was open to other users of this machine; now it is open to its owner alone")
+        if keep_welcome_sku:
+            replace_file(settings.DATA_DIR / "env", f"WELCOME_SKU={settings.WELCOME_SKU}\n")
         check_database()
         self.check()
         everything = [*redis_programs(), *project_programs()]
@@ -68,7 +78,7 @@ def check_settings() -> None:
 def check_port(port: int) -> None:
     """Refuse a port that the web server cannot use."""
     if not 0 < port < 65536:
-        raise CommandError(f"PORT must be between 1 and 65535, not {port}.")
+        raise CommandError("PORT must be between 1 and 65535.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server does
         try:
