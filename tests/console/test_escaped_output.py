@@ -159,7 +159,7 @@ def test_the_audit_stores_the_name_of_a_person_escaped(monkeypatch, name, way):
 @pytest.mark.parametrize("words", [["verify_stock"], ["bus", "status"], ["bus", "dead-letters", "list"]], ids=" ".join)
 def test_wrong_arguments_are_shown_escaped(hostile, words, capsys):
     command = load_command_class(get_commands()[words[0]], words[0])
-    command._called_from_command_line = True
+    command._called_from_command_line = True  # type: ignore[attr-defined]
     with pytest.raises(SystemExit):
         command.create_parser("manage.py", words[0]).parse_args([*words[1:], f"--x{hostile}{FORGED}"])
     assert_harmless(capsys.readouterr().err)
