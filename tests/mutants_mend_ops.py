@@ -32,13 +32,6 @@ MEND_OPS_MUTANTS = [
         tests="tests/console/test_harness.py::test_the_redis_server_takes_no_huge_message_and_no_more_than_its_memory",
     ),
     Mutant(
-        name="broker: the user's rights on queues",
-        file="deploy/redis.acl",
-        old="+del (~_kombu",
-        new="+del +sadd (~_kombu",
-        tests="tests/faults/test_redis_acl.py::test_no_user_can_do_more",
-    ),
-    Mutant(
         name="web: an answer that a client takes slowly",
         file="project/console/harness/web_worker.py",
         old="piece, socket.MSG_DONTWAIT)",

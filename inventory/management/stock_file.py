@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from inventory.operations import Arrival, BadLine
+from project.bus.text import escaped
 from project.errors import FieldError
 
 REQUIRED = ("sku", "location", "quantity")
@@ -28,7 +29,7 @@ def read_file(path: Path) -> tuple[list[Arrival], list[BadLine]]:
     records = _records(_decoded(path))
     _line, header = next(records, (0, []))
     columns = _columns(header)
-    default_reason = f"import {path.name}".encode(errors="replace").decode()
+    default_reason = escaped(f"import {path.name}".encode(errors="replace").decode())
     arrivals: list[Arrival] = []
     bad: list[BadLine] = []
     empty = True

@@ -5,18 +5,18 @@ import re
 from io import StringIO
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.core.management.base import OutputWrapper
 from django.db import connection
 from rich.text import Text
 from rich.tree import Tree
 
 from inventory import operations as inventory
-from inventory.models import Location, Product
+from inventory.models import Location, Movement, Product
 from project.bus import PermanentError, publish
 from project.bus.management.base import Command, OperatorCommand
 from project.bus.management.output import EscapedConsole
-from project.bus.models import Delivery, Event, Failure, Subscription
+from project.bus.models import AuditEntry, Delivery, Event, Failure, Subscription
 from project.bus.worker.consumer import answer_bell
 from project.demo.progress import show_progress
 from tests.bus.events import Pinged
@@ -133,6 +133,36 @@ def test_the_progress_of_a_simulation_is_shown_escaped(hostile, stream, monkeypa
         progress(f"step{hostile}", 1, 1, f"{STYLED}{hostile}{FORGED}")
     shown = RICHS_OWN.sub("", out.getvalue())
     reported(shown)
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name not in ("null", "half-a-pair")])
+def test_import_stock_stores_the_name_of_a_file_escaped(tmp_path, name):
+    inventory.add_location(code="north", name="North", priority=0)
+    file = tmp_path / f"n{HOSTILE[name]}{FORGED}.csv"
+    file.write_text("sku,location,quantity,name,price,currency\nCUP,north,5,Cup,3.50,EUR\n")
+    assert import_stock(file).exit_code == 0
+    assert_harmless(Movement.objects.get().reason, allowed="")
+
+
+@pytest.mark.parametrize("name", STORABLE)
+@pytest.mark.parametrize("way", ["option", "environment"])
+def test_the_audit_stores_the_name_of_a_person_escaped(monkeypatch, name, way):
+    actor = f"A{STORABLE[name]}{FORGED}"
+    if way == "environment":
+        monkeypatch.setenv("LOGNAME", actor)
+    options = ["--as", actor] if way == "option" else []
+    call_command("bus", "pause", "inventory.reserve_stock", *options, "--yes", stdout=StringIO())
+    assert_harmless(AuditEntry.objects.get().actor, allowed="")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("words", [["verify_stock"], ["bus", "status"], ["bus", "dead-letters", "list"]], ids=" ".join)
+def test_wrong_arguments_are_shown_escaped(hostile, words, capsys):
+    command = load_command_class(get_commands()[words[0]], words[0])
+    command._called_from_command_line = True  # type: ignore[attr-defined]
+    with pytest.raises(SystemExit):
+        command.create_parser("manage.py", words[0]).parse_args([*words[1:], f"--x{hostile}{FORGED}"])
+    assert_harmless(capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)

@@ -18,6 +18,7 @@ from django.db import OperationalError, ProgrammingError
 from rich.table import Table
 
 from ..operator.audit import operating_system_user
+from ..text import escaped
 from .output import EscapedConsole, EscapedOutput
 
 #: The exit code of a command that could not begin; argparse exits with the same on wrong arguments.
@@ -30,6 +31,13 @@ WIDTH_WITHOUT_TERMINAL = 10_000
 
 class VerbatimHelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
     """Keeps the lines of a help text, and lists a command's own options before Django's."""
+
+
+class EscapedParser(CommandParser):
+    """Shows wrong arguments escaped."""
+
+    def error(self, message: str) -> Any:
+        return super().error(escaped(message))
 
 
 class Command(BaseCommand):
@@ -55,7 +63,9 @@ class Command(BaseCommand):
         self._stderr = EscapedOutput(output)
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        return super().create_parser(prog_name, subcommand, formatter_class=VerbatimHelpFormatter, **kwargs)
+        parser = super().create_parser(prog_name, subcommand, formatter_class=VerbatimHelpFormatter, **kwargs)
+        parser.__class__ = EscapedParser  # Django lets nobody choose it
+        return parser
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command.

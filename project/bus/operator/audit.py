@@ -9,6 +9,7 @@ from typing import Any
 
 from ..backends import bus_atomic
 from ..models import AuditEntry
+from ..text import escaped
 
 MAX_ACTOR_LENGTH = 100
 
@@ -34,14 +35,14 @@ def recorded(
         if always or not interrupted or any(outcome.values()):
             with bus_atomic():
                 AuditEntry.objects.create(
-                    actor=actor[:MAX_ACTOR_LENGTH], action=action, request=_storable(request), outcome=outcome
+                    actor=escaped(actor)[:MAX_ACTOR_LENGTH], action=action, request=_storable(request), outcome=outcome
                 )
 
 
 def operating_system_user() -> str:
     """The name of the user who runs this process."""
     try:
-        return getpass.getuser()
+        return escaped(getpass.getuser())  # an environment variable, if there is one
     except (KeyError, OSError):  # a container may have no name for its user
         return f"uid {os.getuid()}"
 

@@ -100,16 +100,16 @@ class RedisChannel(redis.Channel):
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
         try:
-            super()._queue_bind(exchange, routing_key, pattern, queue)
+            super()._queue_bind(exchange, routing_key, pattern, queue)  # type: ignore[misc]
         except ResponseError as error:
             if queue not in bus_queues or not _is_wrong_type(error):
                 raise
-            for key in (self.keyprefix_queue % exchange, self.keyprefix_binding_permanent % exchange):
+            for key in (self.keyprefix_queue % exchange, self.keyprefix_binding_permanent % exchange):  # type: ignore[attr-defined]
                 self._delete_key(key)
-            super()._queue_bind(exchange, routing_key, pattern, queue)
+            super()._queue_bind(exchange, routing_key, pattern, queue)  # type: ignore[misc]
 
     def _keys(self, queue: str) -> list[str]:
-        return [self._q_for_pri(queue, priority) for priority in self.priority_steps]
+        return [self._q_for_pri(queue, priority) for priority in self.priority_steps]  # type: ignore[attr-defined]
 
     def _delete_wrong(self, keys: Iterable[str]) -> None:
         with self.conn_or_acquire() as client:

@@ -48,7 +48,7 @@ exit codes:
         return command.execute(*args, **options)
 
 
-class _SubcommandParser(CommandParser):
+class _SubcommandParser(base.EscapedParser):
     """Refuses unknown arguments with the subcommand's own usage, where argparse shows that of the whole command."""
 
     def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
