@@ -22,6 +22,7 @@ from tests.mutants_mails import MAILS_MUTANTS
 from tests.mutants_mend_ops import MEND_OPS_MUTANTS
 from tests.mutants_ops import OPS_MUTANTS
 from tests.mutants_rights import RIGHTS_MUTANTS
+from tests.mutants_settings import SETTINGS_MUTANTS
 from tests.mutants_users import USERS_MUTANTS
 
 ROOT = Path(__file__).parent.parent
@@ -148,6 +149,7 @@ MUTANTS = [
     *MEND_OPS_MUTANTS,
     *OPS_MUTANTS,
     *RIGHTS_MUTANTS,
+    *SETTINGS_MUTANTS,
     *USERS_MUTANTS,
 ]
 

@@ -169,15 +169,15 @@ LOGINS_MUTANTS: list[Mutant] = [
     Mutant(
         name="the length of a secret",
         file="project/checks.py",
-        old="if len(secret) < MIN_SECRET_LENGTH:",
-        new="if len(secret) < 1:",
+        old=": len(secret) < MIN_SECRET_LENGTH,",
+        new=": False,",
         tests=f"{PRODUCTION}::test_a_weak_secret_is_refused_without_its_value",
     ),
     Mutant(
         name="the pattern in a secret",
         file="project/checks.py",
-        old="if len(pieces) < 0.6 * min(len(secret), 100):",
-        new="if not pieces:",
+        old=": len(pieces) < 0.6 * min(len(secret), 100),",
+        new=": False,",
         tests=f"{PRODUCTION}::test_a_weak_secret_is_refused_without_its_value",
     ),
     Mutant(

@@ -39,7 +39,7 @@ def test_a_statement_that_waits_too_long_is_a_503_that_says_when_to_try_again(
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
         assert answer.headers["Content-Type"] == "application/problem+json"
-        assert answer.json()["type"] == "urn:orderly:problem:timeout"
+        assert answer.json()["type"] == "urn:orderly:problem:busy"
         assert "Traceback" not in answer.text
         order.refresh_from_db()
         assert order.status == "placed"
