@@ -113,7 +113,7 @@ def data_directory(text: str) -> Path:
     """Return the path of DATA_DIR without links.
 
     Raises:
-        ImproperlyConfigured: there is none.
+        ImproperlyConfigured: it is a link to itself.
     """
     try:
         return Path(text).resolve()
