@@ -62,7 +62,7 @@ class BrokerTap:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
-        with suppress(redis.RedisError, OSError):  # the test is over
+        with suppress(redis.RedisError, OSError, AttributeError):  # the test is over, and the connection closed
             while True:
                 with suppress(ValueError):  # a command that redis-py cannot read
                     self.lines.append(str(self._monitor.next_command()["command"]))

@@ -6,7 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import celeryd_init
 from kombu import Exchange, Queue
-from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import TRANSPORT_ALIASES, _transport_cache
 
 from .registry import bus_queues
 
@@ -36,6 +36,8 @@ def configure(app: Celery) -> None:
     redis, amqp = f"{_GUARD}.transports.redis:RedisTransport", f"{_GUARD}.transports.amqp:AmqpTransport"
     TRANSPORT_ALIASES.update(redis=redis, rediss=redis, amqp=amqp, pyamqp=amqp)
     TRANSPORT_ALIASES["amqps"] = f"{_GUARD}.transports.amqp:AmqpSSLTransport"
+    # kombu keeps the transport of a scheme that somebody used before, which has no guard.
+    _transport_cache.clear()
     app.conf.worker_consumer = f"{_GUARD}.celery_worker:GuardedConsumer"
     # Before the worker chooses its queues, and after Django has imported the handlers.
     celeryd_init.connect(_add_queues, dispatch_uid="bus.add_queues")

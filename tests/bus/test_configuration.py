@@ -7,7 +7,7 @@ import pytest
 from celery import Celery
 from celery.signals import celeryd_init
 from kombu import Queue
-from kombu.transport import TRANSPORT_ALIASES, get_transport_cls
+from kombu.transport import TRANSPORT_ALIASES, _transport_cache, get_transport_cls
 
 from project.bus import configuration, configure, publish
 from project.bus.guard.guard import bell_task
@@ -95,3 +95,16 @@ def test_a_published_event_names_the_database_that_its_transaction_is_missing(se
 
 def test_every_handler_of_the_project_has_a_queue_of_the_bus():
     assert {"orders", "inventory", "external", "users"} <= bus_queues
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "amqp", "amqps"])
+def test_the_guard_is_in_place_where_a_connection_was_made_before(monkeypatch, scheme):
+    monkeypatch.setattr(configuration, "_made", set())
+    for name, value in TRANSPORT_ALIASES.items():
+        monkeypatch.setitem(TRANSPORT_ALIASES, name, value)
+    unguarded = "kombu.transport.redis:Transport"
+    monkeypatch.setitem(TRANSPORT_ALIASES, scheme, unguarded)
+    monkeypatch.setitem(_transport_cache, scheme, get_transport_cls(unguarded))
+    configure(Celery("late", set_as_current=False))
+    assert get_transport_cls(scheme).__module__.startswith("project.bus.guard.transports.")
+    celeryd_init.disconnect(dispatch_uid="bus.add_queues")
