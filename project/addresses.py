@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from kombu.utils.url import parse_url
+from kombu import Connection
 from psycopg import ProgrammingError
 from psycopg.conninfo import make_conninfo
 
@@ -112,8 +112,8 @@ def check_broker(urls: str) -> None:
         if parts.scheme.startswith("redis"):
             is_right &= options.get("virtual_host", "0").isdecimal()
         try:
-            # Not Connection(url): it would keep kombu's own transport for the scheme, and the bus has not set its guard yet.
-            parse_url(url)
+            # Nothing is connected. kombu keeps its own transport for the scheme, until configure() sets the guard.
+            Connection(url)
         except (KeyError, TypeError, ValueError):
             is_right = False
         if not is_right:

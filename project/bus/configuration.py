@@ -6,7 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import celeryd_init
 from kombu import Exchange, Queue
-from kombu.transport import TRANSPORT_ALIASES, _transport_cache
+from kombu.transport import TRANSPORT_ALIASES, _transport_cache  # type: ignore[attr-defined]  # it has no other name
 
 from .registry import bus_queues
 

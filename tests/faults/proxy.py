@@ -66,7 +66,7 @@ class Proxy:
         self._swallow, self._swallow_of = reply, of
 
     def close(self) -> None:
-        self._server.close()
+        self._call(self._server.close)
         self.cut()
         self._run(_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
