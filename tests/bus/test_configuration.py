@@ -7,7 +7,7 @@ import pytest
 from celery import Celery
 from celery.signals import celeryd_init
 from kombu import Queue
-from kombu.transport import TRANSPORT_ALIASES, _transport_cache, get_transport_cls
+from kombu.transport import TRANSPORT_ALIASES, _transport_cache, get_transport_cls  # type: ignore[attr-defined]
 
 from project.bus import configuration, configure, publish
 from project.bus.guard.guard import bell_task
