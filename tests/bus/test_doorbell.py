@@ -52,13 +52,13 @@ def test_a_missing_queue_has_no_bells(broker):
 
 def test_a_queue_that_cannot_be_rung_is_reported_once_until_it_can_be(broker, caplog):
     bells = Doorbell(current_app)
+    broker.lpush("orders", "a bell")
     for _ in range(2):
-        broker.set("orders", "no list")
+        broker.execute_command("ACL", "SETUSER", "default", "-llen")
         for _ in range(3):
             with pytest.raises(QueueUnavailable, match=r"^orders: "):
                 bells.waiting("orders")
-        broker.delete("orders")
-        broker.lpush("orders", "a bell")
+        broker.execute_command("ACL", "SETUSER", "default", "+llen")
         assert bells.waiting("orders") == 1
     bells.close()
     assert len([text for text in caplog.messages if text.startswith("the queue orders cannot be rung")]) == 2

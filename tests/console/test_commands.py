@@ -66,6 +66,7 @@ REQUIRED = {
     "bus resume": ["orders.confirm_orders"],
     "bus retire": ["orders.confirm_orders"],
     "bus dead-letters": ["list"],
+    "unlock_account": ["ada@example.org"],
 }
 
 

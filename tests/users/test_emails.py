@@ -165,9 +165,9 @@ def test_stored_name_that_could_not_be_given_today_is_left_out(name, ann, drain,
     assert name not in str(mail.message())
 
 
-def test_user_created_carries_only_the_id(published):
+def test_user_created_carries_no_address_and_no_name(published):
     user = new_user()
     (event,) = published()
-    assert event.data_fields == ("user_id",)
+    assert event.data_fields == ("user_id", "confirmed")
     assert isinstance(event.user_id, UUID)
     assert event.user_id == user.pk
