@@ -17,6 +17,8 @@ from project.celery import EXTERNAL, SERVICES
 from tests.environment_variables import environment_variables
 from tests.services import need
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(settings.BASE_DIR)
 
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))

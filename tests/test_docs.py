@@ -31,6 +31,8 @@ from tests.bus.events import Pinged
 from tests.environment_variables import environment_variables
 from tests.faults.kinds import KINDS
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(settings.BASE_DIR)
 README = (ROOT / "README.md").read_text()
 BUS = (ROOT / "docs" / "bus.md").read_text()

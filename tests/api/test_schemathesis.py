@@ -12,6 +12,8 @@ from tests.api.clients import new_user
 from tests.api.schemathesis_checks import KINDS, check_operations, configuration
 from tests.inventory.helpers import stocked
 
+pytestmark = pytest.mark.once
+
 
 # On a busy machine it takes a minute instead of ten seconds.
 @pytest.mark.timeout(400)

@@ -17,6 +17,8 @@ from tests.browser.test_admin import PHONE, log_in
 from users import operations as users
 from users.confirmation import confirmation_token
 
+pytestmark = pytest.mark.once
+
 #: A directory for a look at the pages; none by default.
 SCREENSHOTS = os.environ.get("SCREENSHOTS", "")
 

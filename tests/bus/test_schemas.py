@@ -12,6 +12,8 @@ from django.conf import settings
 from project.bus.schemas import incompatibilities
 from project.events import Line
 
+pytestmark = pytest.mark.once
+
 BEFORE: dict[str, Any] = {"order_id": int, "lines": list[Line], "state": Literal["new", "old"], "note": (str, "")}
 
 

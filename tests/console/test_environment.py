@@ -9,6 +9,8 @@ import pytest
 
 from tests.system import ROOT
 
+pytestmark = pytest.mark.once
+
 
 def read(expression: str, **environment: str) -> tuple[int, str, str]:
     """Print an expression of the settings in a new process; return its exit code, stdout and stderr."""

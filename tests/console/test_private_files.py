@@ -15,6 +15,8 @@ from project.console.harness.private_files import claim_directory, claim_files, 
 from tests.console.leftovers import ProcessMarker
 from tests.system import ROOT, eventually, free_port
 
+pytestmark = pytest.mark.once
+
 #: What most systems have: everybody may read.
 OPEN_UMASK = 0o022
 

@@ -17,6 +17,8 @@ from tests.console.leftovers import ProcessMarker
 from tests.hostile_text import unsafe_letters
 from tests.system import ROOT, eventually
 
+pytestmark = pytest.mark.once
+
 SUPERVISE = """
 import json, signal, sys
 from pathlib import Path

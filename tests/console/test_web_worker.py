@@ -12,6 +12,8 @@ import pytest
 from project.console.harness.web_worker import ANSWER_S, HEAD_S, REQUEST_S, Incoming
 from tests.system import System, eventually
 
+pytestmark = pytest.mark.once
+
 POST = b"POST /api/v1/auth/token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 #: What each slow client sends before it falls silent.
 BEGINNINGS = {
