@@ -162,11 +162,12 @@ def main(words: list[str]) -> int:
     if not mutants:
         print(f"no mutant has a name with {' or '.join(words)}", file=sys.stderr)  # noqa: T201
         return 1
+    survivors = 0
     with ThreadPoolExecutor(WORKERS) as pool:
-        failed = list(pool.map(failing_test, mutants))
-    for mutant, test in zip(mutants, failed, strict=True):
-        print(f"without {mutant.name}: {test or 'NO TEST FAILED'}")  # noqa: T201
-    return 0 if all(failed) else 1
+        for mutant, test in zip(mutants, pool.map(failing_test, mutants), strict=True):
+            print(f"without {mutant.name}: {test or 'NO TEST FAILED'}", flush=True)  # noqa: T201
+            survivors += not test
+    return 1 if survivors else 0
 
 
 def failing_test(mutant: Mutant) -> str:
@@ -190,7 +191,7 @@ def failing_test(mutant: Mutant) -> str:
             text=True,
             check=False,
         )
-    failed = re.search(r"^FAILED (\S+?)(?: - .*)?$", done.stdout, re.MULTILINE)
+    failed = re.search(r"^FAILED (.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
     if done.returncode not in (0, 1) or (done.returncode == 1 and failed is None):
         raise SystemExit(f"the tests of {mutant.name!r} could not run:\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
     return failed[1] if failed else ""
