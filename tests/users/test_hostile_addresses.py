@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 
+import django
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.db import transaction
@@ -52,10 +53,14 @@ class PickyMailServer(MailServer):
 @pytest.fixture
 def server(settings) -> Iterator[MailServer]:
     server = PickyMailServer()
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
-    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
-    settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
+    smtp = "django.core.mail.backends.smtp.EmailBackend"
+    if django.VERSION < (6, 1):
+        settings.EMAIL_BACKEND = smtp
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+        settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
+    else:
+        settings.MAILERS = {"default": {"BACKEND": smtp, "OPTIONS": {"host": "127.0.0.1", "port": server.port}}}
     yield server
     server.close()
 
