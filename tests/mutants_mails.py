@@ -88,8 +88,8 @@ MAILS_MUTANTS: list[Mutant] = [
     Mutant(
         name="mails: the page of a link is throttled",
         file="users/pages.py",
-        old="                _throttle(request, form)\n",
-        new="",
+        old='count_log_in(request, refusal="Too many log-ins from this address.")',
+        new="pass",
         tests="tests/users/test_confirmation_password.py::test_an_address_may_send_the_page_as_often_as_it_may_log_in",
     ),
     Mutant(

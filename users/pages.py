@@ -1,6 +1,5 @@
 """The page that the link in a confirmation mail opens."""
 
-import math
 from http import HTTPStatus
 
 from django import forms
@@ -11,8 +10,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from project.api.problems import later_status
-from project.api.throttles import AddressThrottle
-from project.errors import LimitReached, TryLater
+from project.api.throttles import count_log_in
+from project.errors import TryLater
 from users.confirmation import InvalidToken, NoPassword, WrongPassword, confirm_address
 from users.serializers import MAX_PASSWORD_LENGTH
 
@@ -20,8 +19,6 @@ from users.serializers import MAX_PASSWORD_LENGTH
 class PasswordForm(forms.Form):
     """Asks for the password of the account whose address is to be confirmed."""
 
-    #: As in views of the API.
-    throttle_scope = "login"
     # Spaces around a password belong to it.
     password = forms.CharField(
         max_length=MAX_PASSWORD_LENGTH,
@@ -45,7 +42,7 @@ def confirm_address_page(request: HttpRequest, token: str) -> HttpResponse:
         try:
             status = HTTPStatus.BAD_REQUEST
             if form.is_valid():
-                _throttle(request, form)
+                count_log_in(request, refusal="Too many log-ins from this address.")
                 confirm_address(token=token, password=form.cleaned_data["password"], request=request)
                 state, status = "done", HTTPStatus.OK
         except InvalidToken:
@@ -61,14 +58,3 @@ def confirm_address_page(request: HttpRequest, token: str) -> HttpResponse:
     if wait is not None:
         answer["Retry-After"] = str(wait)
     return answer
-
-
-def _throttle(request: HttpRequest, form: PasswordForm) -> None:
-    """Count a request like a log-in.
-
-    Raises:
-        LimitReached: its address sent too many.
-    """
-    throttle = AddressThrottle()
-    if not throttle.allow_request(request, form):
-        raise LimitReached("Too many log-ins from this address.", wait=math.ceil(throttle.wait()))

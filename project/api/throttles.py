@@ -9,6 +9,7 @@ from rest_framework.throttling import BaseThrottle
 
 from project.api.addresses import client_address
 from project.api.counters import count, remaining
+from project.errors import TooManyAttempts
 
 #: The seconds in which THROTTLE_RATES are counted.
 WINDOW_S = 60
@@ -21,8 +22,24 @@ class AddressThrottle(BaseThrottle):
     RATES: dict[str, int] = settings.THROTTLE_RATES
 
     def allow_request(self, request: HttpRequest | Request, view: Any) -> bool:
-        scope = view.throttle_scope
+        return self.allows(request, scope=view.throttle_scope)
+
+    def allows(self, request: HttpRequest | Request, *, scope: str) -> bool:
+        """Count a request, and tell whether its address may send it."""
         return count(subject=f"{scope} {client_address(request)}", window=WINDOW_S) <= self.RATES[scope]
 
     def wait(self) -> float:
         return remaining(WINDOW_S)
+
+
+def count_log_in(request: HttpRequest, *, refusal: str) -> None:
+    """Count a request of a page like a log-in to the API.
+
+    Args:
+        refusal: what the page says.
+
+    Raises:
+        TooManyAttempts: its address sent too many.
+    """
+    if not AddressThrottle().allows(request, scope="login"):
+        raise TooManyAttempts(refusal, wait=remaining(WINDOW_S))
