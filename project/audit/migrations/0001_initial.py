@@ -4,9 +4,7 @@ import django.core.serializers.json
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-from project.bus.backends.migrations import RunPostgreSQL, RunSQLite
-
-from . import _triggers
+from project.bus.backends.append_only import append_only
 
 
 class Migration(migrations.Migration):
@@ -32,6 +30,5 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['object_type', 'object_id', 'id'], name='audit_change_object'), models.Index(fields=['actor', 'id'], name='audit_change_actor')],
             },
         ),
-        RunPostgreSQL(_triggers.POSTGRESQL, _triggers.DROP_POSTGRESQL),
-        RunSQLite(_triggers.SQLITE, _triggers.DROP_SQLITE),
+        *append_only("audit_change", prefix="audit_change"),
     ]

@@ -2,13 +2,9 @@
 
 from django.db import migrations
 
-from ..backends.migrations import RunPostgreSQL, RunSQLite
-from . import _audit_triggers
+from ..backends.append_only import append_only
 
 
 class Migration(migrations.Migration):
     dependencies = [("bus", "0005_names")]
-    operations = [
-        RunPostgreSQL(_audit_triggers.POSTGRESQL, _audit_triggers.DROP_POSTGRESQL),
-        RunSQLite(_audit_triggers.SQLITE, _audit_triggers.DROP_SQLITE),
-    ]
+    operations = append_only("bus_auditentry", prefix="bus_audit")
