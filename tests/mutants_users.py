@@ -41,8 +41,8 @@ USERS_MUTANTS: list[Mutant] = [
     Mutant(
         name="users: a new address ends the sessions",
         file="users/models.py",
-        old="if self.email_changed or self._changes_access(written):",
-        new="if self._changes_access(written):",
+        old="if self.email_changed or any(",
+        new="if any(",
         tests="tests/users/test_sessions.py::test_a_change_of_password_or_address_or_a_deactivation_ends_all_sessions",
     ),
     Mutant(

@@ -75,6 +75,10 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, **granted | fields)
 
 
+#: What an account logs in with, and whether it may: a change of these ends its sessions.
+ACCESS = ("email", "password", "is_active")
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """An account of a customer or a member of staff."""
 
@@ -121,9 +125,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def stored_email(self) -> str | None:
         """Return the address in the database; None for a new account."""
-        if self._state.adding:
-            return None
-        return User.objects.filter(pk=self.pk).values_list("email", flat=True).first()
+        return self._stored("email").get("email")
 
     @property
     def may_log_in(self) -> bool:
@@ -138,22 +140,22 @@ class User(AbstractBaseUser, PermissionsMixin):
         """
         written = kwargs.get("update_fields")
         with transaction.atomic(using=kwargs.get("using")):
-            before = self.stored_email() if written is None or "email" in written else None
-            self.email_changed = before is not None and normalize(before) != normalize(self.email)
+            stored = self._stored(*(name for name in ACCESS if written is None or name in written))
+            self.email_changed = "email" in stored and normalize(stored.pop("email")) != normalize(self.email)
             if self.email_changed:
                 self.email_confirmed_at = None
                 if written is not None:
                     kwargs["update_fields"] = {*written, "email_confirmed_at"}
-            if self.email_changed or self._changes_access(written):
+            # The password changes or the account is deactivated: as with a new address, its sessions end.
+            if self.email_changed or any(value != getattr(self, name) for name, value in stored.items()):
                 RefreshSession.objects.end_all(user=self)
             super().save(*args, **kwargs)
 
-    def _changes_access(self, fields: Collection[str] | None) -> bool:
-        """Whether a save changes the password or deactivates the account: as with a new address, its sessions end."""
-        if self._state.adding or (fields is not None and not {"password", "is_active"} & set(fields)):
-            return False
-        stored = User.objects.filter(pk=self.pk).values_list("password", "is_active")
-        return list(stored) != [(self.password, self.is_active)]
+    def _stored(self, *names: str) -> dict[str, Any]:
+        """Return fields as the database has them; none for a new account."""
+        if self._state.adding or not names:
+            return {}
+        return User.objects.filter(pk=self.pk).values(*names).first() or {}
 
 
 class MailCount(models.Model):
