@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.admin import TabularInline
 from unfold.dataclasses import ActionDialog
@@ -148,15 +148,7 @@ class OrderAdmin(ReadOnlyAdmin):
         return list_link("inventory_movement", "stock movements for this order", q=order.pk)
 
     def has_cancel_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Ask before the dialog is shown, which does not look for the row.
-
-        Raises:
-            Http404: there is no such row.
-        """
-        allowed = request.user.has_perm("orders.change_order")
-        if allowed and object_id is not None and self.get_object(request, object_id) is None:
-            raise Http404
-        return allowed
+        return self.may_act(request, permission="orders.change_order", object_id=object_id)
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Show no buttons on an order that can no longer be cancelled."""

@@ -2,7 +2,7 @@
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.dataclasses import ActionDialog
 from unfold.decorators import action
@@ -83,15 +83,7 @@ class StockAdmin(ReadOnlyAdmin):
 
     # A method, because the system check of a permission's name queries the database and fails before the first migrate.
     def has_move_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Ask before the dialog is shown, which does not look for the row.
-
-        Raises:
-            Http404: there is no such row.
-        """
-        allowed = request.user.has_perm("inventory.change_stock")
-        if allowed and object_id is not None and self.get_object(request, object_id) is None:
-            raise Http404
-        return allowed
+        return self.may_act(request, permission="inventory.change_stock", object_id=object_id)
 
     @action(
         description="Receive stock", permissions=["move"], dialog=RECEIVE, icon="add", variant=ActionVariant.PRIMARY

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Page, Paginator
 from django.db import models
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -152,6 +152,17 @@ class ReadOnlyAdmin(ReadOnly, LargeTableAdmin):
         context = {"show_history": False, **(extra_context or {})}
         answer: HttpResponse = super().change_view(request, object_id, form_url, context)
         return answer
+
+    def may_act(self, request: HttpRequest, *, permission: str, object_id: str | None) -> bool:
+        """Ask before a dialog is shown, which does not look for its row.
+
+        Raises:
+            Http404: there is no such row.
+        """
+        allowed = request.user.has_perm(permission)
+        if allowed and object_id is not None and self.get_object(request, object_id) is None:
+            raise Http404
+        return allowed
 
 
 def link(page: str, key: object, text: object = None) -> str:
