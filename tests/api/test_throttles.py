@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from project import cache_settings
 from project.api import counters
 from project.api.addresses import network_of
+from project.celery import app
 from tests.api.clients import assert_problem, client_of
 
 LOGIN = "/api/v1/auth/token/"
@@ -208,8 +209,6 @@ def test_only_counts_are_cached_outside_the_process(settings):
 
 
 def test_nothing_that_is_ours_or_configured_unpickles(settings):
-    from project.celery import app
-
     modules = [path for part in ("project", "users", "orders", "inventory") for path in Path(part).rglob("*.py")]
     assert [str(path) for path in modules if "import pickle" in path.read_text()] == []
     assert settings.SESSION_SERIALIZER == "django.contrib.sessions.serializers.JSONSerializer"

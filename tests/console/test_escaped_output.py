@@ -18,7 +18,10 @@ from project.bus.management.base import Command, OperatorCommand
 from project.bus.management.output import EscapedConsole
 from project.bus.models import AuditEntry, Delivery, Event, Failure, Subscription
 from project.bus.worker.consumer import answer_bell
+from project.demo.management.commands import simulate
 from project.demo.progress import show_progress
+from project.demo.simulation import Tally
+from project.demo.simulation_plan import random_plan
 from tests.bus.events import Pinged
 from tests.hostile_text import FORGED, HOSTILE, assert_harmless, forged_lines
 from tests.inventory.helpers import stocked
@@ -204,10 +207,6 @@ def test_a_style_of_djangos_stays_on_a_terminal():
 
 
 def test_the_reasons_of_a_simulation_stay_in_one_line(monkeypatch):
-    from project.demo.management.commands import simulate
-    from project.demo.simulation import Tally
-    from project.demo.simulation_plan import random_plan
-
     plan = random_plan(users=1, orders=1, seed=1)
     tally = Tally()
     for hostile in HOSTILE.values():
