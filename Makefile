@@ -33,7 +33,7 @@ run: $(LOCAL) ## Run everything on http://127.0.0.1:8000 (PORT); Ctrl-C stops it
 demo: $(LOCAL) ## Run everything for a minute: place orders over HTTP, check the invariants
 	@exec $(PY) manage.py demo
 
-test: $(DEVELOPMENT) ## Run all tests on SQLite, then on a PostgreSQL that it starts
+test: $(DEVELOPMENT) ## Run all tests on SQLite, then on a PostgreSQL that it starts all that a database can change
 	env -u DATABASE_URL .venv/bin/pytest -n auto
 	$(PY) -m tests.with_postgres .venv/bin/pytest -n auto
 
